@@ -1,0 +1,42 @@
+"""What can go wrong at the edge, as one tree."""
+
+from __future__ import annotations
+
+
+class EdgeError(Exception):
+    """Base of every error this package raises on purpose.
+
+    EdgeError
+    ├── ModelError    the file is missing, is not ONNX, is damaged, or onnxruntime refuses it
+    ├── CardError     the card (or the golden samples) inside the file is invalid; `field` says where
+    ├── ImageError    not an image, truncated, too many pixels, empty
+    ├── InputError    wrong name, shape, dtype or count of what was passed; `field` says which input
+    └── RunError      inputs were accepted, yet the model failed while it computed
+
+    `field` names the culprit (`preprocessing.resize.size`, `image`), `hint` says what to do about it; both may be None.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.hint = hint
+
+
+class ModelError(EdgeError):
+    """The model file is missing, is not ONNX, is damaged, or onnxruntime refuses it."""
+
+
+class CardError(EdgeError):
+    """The card or the golden samples inside the file are invalid; `field` is the path of the wrong value."""
+
+
+class ImageError(EdgeError):
+    """The photo is not an image, is truncated, is empty or has too many pixels."""
+
+
+class InputError(EdgeError):
+    """What was passed has a wrong name, shape, dtype or count; `field` is the input's name."""
+
+
+class RunError(EdgeError):
+    """The inputs were accepted, yet the model failed while it computed."""

@@ -1,0 +1,58 @@
+"""How many cores this process may really use."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def usable_cores(root: str | Path = "/") -> int:
+    """Cores allowed by the affinity mask and by the CPU quotas of cgroup v1 and v2, at least 1.
+
+    A container limited to 2 of 64 cores still sees 64; one thread for each would make them fight. `root` is where
+    /proc and /sys are looked for.
+    """
+    root = Path(root)
+    quotas = [quota for group in _cgroups(root) if (quota := _quota(group)) is not None]
+    return max(1, math.ceil(min([_affinity(), *quotas])))
+
+
+def _affinity() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity call
+        return os.cpu_count() or 1
+
+
+def _cgroups(root: Path) -> Iterator[Path]:
+    """This process's cgroup folders and their parents: the tightest quota on the way up counts."""
+    for line in (_read(root / "proc/self/cgroup") or "").splitlines():
+        hierarchy, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        if hierarchy == "0":
+            mount = root / "sys/fs/cgroup"
+        elif "cpu" in controllers.split(","):
+            mount = root / "sys/fs/cgroup" / controllers
+        else:
+            continue
+        folder = mount / path.lstrip("/")
+        yield folder
+        yield from (parent for parent in folder.parents if parent.is_relative_to(mount))
+
+
+def _quota(group: Path) -> float | None:
+    """Cores that a cgroup's quota amounts to, None without one."""
+    version2 = (_read(group / "cpu.max") or "").split()
+    version1 = [_read(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
+    for pair in (version2, version1):
+        if len(pair) == 2 and all(part.strip().isdecimal() for part in pair) and int(pair[1]) > 0:
+            return int(pair[0]) / int(pair[1])
+    return None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
