@@ -1,0 +1,72 @@
+"""The one place that touches onnxruntime: opening a model, running it, and what its errors mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from lampion_edge.card import TensorSpec
+from lampion_edge.errors import InputError, ModelError, RunError
+from lampion_edge.golden import Array
+
+# Everything that is an error for onnxruntime also reaches us as an exception; said twice it would only be noise.
+_FATAL = 4
+
+_NUMPY_NAMES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(bfloat16)": "bfloat16",
+    "tensor(bool)": "bool",
+    "tensor(string)": "string",
+} | {f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+
+
+class Runtime:
+    """A model loaded by onnxruntime on the CPU; concurrent `run`s are safe. Raises ModelError if it can't be loaded."""
+
+    def __init__(
+        self, model: str | bytes, name: str, *, threads: int, inter_threads: int, spinning: bool, arena: bool
+    ) -> None:
+        import onnxruntime  # type: ignore[import-untyped]  # here, so that importing us costs nothing
+
+        onnxruntime.set_default_logger_severity(_FATAL)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _FATAL
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = inter_threads
+        options.enable_cpu_mem_arena = arena
+        for pool in ("intra_op", "inter_op"):
+            options.add_session_config_entry(f"session.{pool}.allow_spinning", str(int(spinning)))
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        # onnxruntime's exceptions share no base but Exception.
+        except Exception as error:
+            raise ModelError(f"{name}: onnxruntime can't load it: {_sentence(error)}") from error
+        self.inputs = [_spec(argument) for argument in self._session.get_inputs()]
+        self.outputs = [_spec(argument) for argument in self._session.get_outputs()]
+
+    def run(self, names: Sequence[str], feeds: dict[str, Array]) -> list[Array]:
+        """The outputs called `names`. Raises InputError or RunError."""
+        from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument  # type: ignore[import-untyped]
+
+        try:
+            outputs: list[Array] = self._session.run(list(names), feeds)
+        except InvalidArgument as error:
+            raise InputError(f"the model refuses these inputs: {_sentence(error)}") from error
+        except Exception as error:
+            raise RunError(f"the model failed while it computed: {_sentence(error)}") from error
+        return outputs
+
+
+def _spec(argument: Any) -> TensorSpec:
+    shape = (size if isinstance(size, (int, str)) else None for size in argument.shape)
+    return TensorSpec(argument.name, _NUMPY_NAMES.get(argument.type, argument.type), tuple(shape))
+
+
+def _sentence(error: Exception) -> str:
+    """What onnxruntime says, without its numbers, source files and line breaks."""
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+    text = re.sub(r"\S*/\S+\.(?:cc|h|hpp):\d+ \S+ ", "", text)
+    return " ".join(text.split())

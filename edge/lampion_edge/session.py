@@ -1,0 +1,203 @@
+"""`Session`: one model file, ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+
+from lampion_edge import inputs as checks
+from lampion_edge import labels as postprocess
+from lampion_edge.card import METADATA_CARD, Card, Preprocessing, TensorSpec
+from lampion_edge.errors import CardError, InputError, ModelError
+from lampion_edge.golden import METADATA_GOLDEN, Array, Golden
+from lampion_edge.image import MAX_PIXELS, Photo, decode
+from lampion_edge.labels import Label
+from lampion_edge.model_file import ModelFile
+from lampion_edge.runtime import Runtime
+from lampion_edge.threads import usable_cores
+from lampion_edge.verification import Verification, replay
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a photo shows: labels, the most probable first, and milliseconds per stage (decode, run, total).
+
+    Photos predicted in one batch share its `run`.
+    """
+
+    labels: list[Label]
+    timings: dict[str, float]
+
+
+class Session:
+    """Runs the model in a file (a path, or its bytes), as its card says; safe to call from several threads.
+
+    `threads` work inside one operator (default: the cores this process may use), `inter_threads` on several operators
+    at once. `spinning` lets idle threads burn CPU for less latency, `arena` keeps freed memory for the next call.
+
+    Raises ModelError if the file is missing, no ONNX, refused by onnxruntime, or, with `verify_checksum`, if its graph
+    is not the one the card was written for; CardError if the card is invalid or speaks of other inputs and outputs.
+
+        session = Session("digits.onnx")
+        scores = session(images)
+        session.predict("photo.jpg").labels[0].name
+    """
+
+    def __init__(
+        self,
+        model: str | Path | bytes,
+        *,
+        threads: int | None = None,
+        inter_threads: int = 1,
+        spinning: bool = False,
+        arena: bool = False,
+        verify_checksum: bool = True,
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise InputError(f"threads: expected 1 or more, got {threads}", field="threads")
+        self.threads = threads or usable_cores()
+        name, source, file = _read(model)
+        card = Card.from_json(file.metadata[METADATA_CARD]) if METADATA_CARD in file.metadata else None
+        if card and verify_checksum:
+            check_checksum(card, file, name)
+        self._golden = file.metadata.get(METADATA_GOLDEN)
+        self._runtime = Runtime(
+            source, name, threads=self.threads, inter_threads=inter_threads, spinning=spinning, arena=arena
+        )
+        self.inputs = _described(self._runtime.inputs, card.inputs if card else None, "inputs")
+        self.outputs = _described(self._runtime.outputs, card.outputs if card else None, "outputs")
+        self.card = card or Card.tensor(self.inputs, self.outputs, name=Path(name).stem)
+
+    @property
+    def name(self) -> str:
+        """The name on the card, or the file's without its suffix."""
+        return self.card.name
+
+    @property
+    def golden(self) -> Golden | None:
+        """The golden samples in the file, None without. Raises CardError if they can't be read."""
+        return None if self._golden is None else Golden.from_json(self._golden)
+
+    # --- arrays ---
+
+    def __call__(self, *arrays: object, **named: object) -> Array | tuple[Array, ...]:
+        """Runs the model on arrays, in the order of `inputs` or by name; an array if it has one output, else a tuple.
+
+        Raises InputError as `run` does.
+        """
+        outputs = tuple(self.run(checks.named(self.inputs, arrays, named)).values())
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def run(self, inputs: Mapping[str, object], outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """Runs the model on arrays by name and gives its `outputs` (default: all) by name.
+
+        Raises InputError for a wrong name, shape or dtype, RunError if the model fails while it computes.
+        """
+        known = [spec.name for spec in self.outputs]
+        names = known if outputs is None else list(outputs)
+        for name in names:
+            if name not in known:
+                raise InputError(f"unknown output {name!r}, expected {', '.join(map(repr, known))}", field=name)
+        return dict(zip(names, self._runtime.run(names, checks.checked(self.inputs, inputs)), strict=True))
+
+    def verify(self) -> Verification:
+        """Replays the golden samples. Raises CardError if they can't be read."""
+        return replay(self.golden, self.run)
+
+    # --- photos ---
+
+    def prepare(self, photo: Photo, *, max_pixels: int = MAX_PIXELS) -> dict[str, Array]:
+        """A photo as the input of `run`: uint8 [1, height, width, channel] by name.
+
+        Raises ImageError, and InputError if this is no image model.
+        """
+        self._expect_images()
+        pixels = decode(photo, self.card.preprocessing or Preprocessing(), max_pixels=max_pixels)
+        return {self.inputs[0].name: pixels[None]}
+
+    def labels_from(self, outputs: Mapping[str, Array], top: int | None = None) -> list[list[Label]]:
+        """Labels from what `run` gave, for each row of the batch. Raises InputError."""
+        self._expect_images()
+        return postprocess.labels_from(self.card, outputs, top)
+
+    def predict(self, photo: Photo, top: int | None = None) -> Prediction:
+        """What one photo shows (see `decode` for what a photo may be); `top` labels, the card's top_k by default.
+
+        Raises ImageError for a bad photo, InputError if this is no image model.
+        """
+        return self.predict_many([photo], top)[0]
+
+    def predict_many(self, photos: Sequence[Photo], top: int | None = None) -> list[Prediction]:
+        """Like `predict`, for several photos in one batch, or in as many as the model's shape demands."""
+        timed = [_timed(self.prepare, photo) for photo in photos]
+        predictions: dict[int, Prediction] = {}
+        for batch in _batches([prepared for prepared, _ in timed], self.inputs[0]):
+            feeds = {name: np.concatenate([timed[index][0][name] for index in batch]) for name in timed[batch[0]][0]}
+            outputs, run = _timed(self.run, feeds)
+            rows, labelling = _timed(self.labels_from, outputs, top)
+            for index, labels in zip(batch, rows, strict=True):
+                decoding = timed[index][1]
+                timings = {"decode": decoding, "run": run, "total": decoding + run + labelling}
+                predictions[index] = Prediction(labels, timings)
+        return [predictions[index] for index in range(len(photos))]
+
+    def _expect_images(self) -> None:
+        if self.card.task != "image-classification":
+            raise InputError(
+                f"model {self.name!r}: photos need the task image-classification, its card says {self.card.task}",
+                hint="call session(x) or session.run({name: x}) with arrays instead",
+            )
+
+
+def _read(model: str | Path | bytes) -> tuple[str, str | bytes, ModelFile]:
+    """What errors call the model, what onnxruntime loads, and the file's top level."""
+    if isinstance(model, (str, Path)):
+        return str(model), str(model), ModelFile.open(model)
+    return "model", bytes(model), ModelFile.parse(model)
+
+
+def check_checksum(card: Card, file: ModelFile, name: str) -> None:
+    """Raises ModelError if the graph isn't the one the card was written for; a card without a checksum passes."""
+    if card.checksum and (got := file.graph_checksum()) != card.checksum:
+        raise ModelError(
+            f"{name}: the graph is not the one its card describes: expected {card.checksum}, got {got}",
+            hint="the file is damaged or was changed after export: copy or export it again",
+        )
+
+
+def _described(
+    specs: Sequence[TensorSpec], described: Sequence[TensorSpec] | None, field: str
+) -> tuple[TensorSpec, ...]:
+    """The graph's specs with the meanings from the card. Raises CardError if the two name different tensors."""
+    if described is None:
+        return tuple(specs)
+    meanings = {spec.name: spec.meaning for spec in described}
+    names = [spec.name for spec in specs]
+    if sorted(names) != sorted(spec.name for spec in described):
+        raise CardError(f"card: {field}: expected those of the graph, {names}, got {list(meanings)}", field=field)
+    return tuple(replace(spec, meaning=meanings[spec.name]) for spec in specs)
+
+
+def _batches(prepared: Sequence[Mapping[str, Array]], spec: TensorSpec) -> list[list[int]]:
+    """Indices of the photos that can run together: of equal shape, and no more than a fixed batch size takes."""
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for index, inputs in enumerate(prepared):
+        shapes.setdefault(inputs[spec.name].shape, []).append(index)
+    fixed = spec.shape[0] if spec.shape and isinstance(spec.shape[0], int) else None
+    size = fixed or max(1, len(prepared))
+    return [group[start : start + size] for group in shapes.values() for start in range(0, len(group), size)]
+
+
+def _timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, float]:
+    """What `work` gives, and the milliseconds it took."""
+    start = perf_counter()
+    result = work(*args, **kwargs)
+    return result, (perf_counter() - start) * 1000
