@@ -1,0 +1,1 @@
+"""numpy kernels: functions of arrays that know nothing of Tensors."""

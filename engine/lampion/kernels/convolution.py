@@ -1,0 +1,125 @@
+"""Convolution of arrays [batch, channel, *spatial] in any number of spatial dims, and its two transposes.
+
+The window elements are copied side by side ("im2col", one slice per kernel element), then one batched matrix product does
+the work. With one channel a group (depthwise) the slices are multiplied and summed directly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Key = Any  # a tuple of ints and slices
+
+
+class Geometry(NamedTuple):
+    """How windows lie on the input: one number per spatial dim each, and the number of channel groups."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+
+    def output_size(self, size: tuple[Any, ...], kernel: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The number of windows along each spatial dim."""
+        return tuple(
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(size, kernel, self.stride, self.padding, self.dilation, strict=True)
+        )
+
+
+def forward(x: Array, w: Array, at: Geometry) -> Array:
+    """x [n, c, *in], w [o, c / groups, *kernel] -> [n, o, *out]"""
+    kernel = w.shape[2:]
+    out = at.output_size(x.shape[2:], kernel)
+    padded = _pad(x, at.padding)
+    if _depthwise(w, at):
+        y = np.zeros((*x.shape[:2], *out), x.dtype)
+        for offset, window in _windows(kernel, out, at):
+            y += padded[window] * _element(w, offset).reshape(-1, *[1] * len(kernel))
+        return y
+    columns = _columns(padded, kernel, out, at)
+    weights = w.reshape(at.groups, w.shape[0] // at.groups, -1)
+    return np.matmul(weights, columns).reshape(x.shape[0], w.shape[0], *out)
+
+
+def input_gradient(g: Array, w: Array, size: tuple[int, ...], at: Geometry) -> Array:
+    """g [n, o, *out], w [o, c / groups, *kernel] -> [n, c, *size]: the transpose of `forward` in x."""
+    kernel, out = w.shape[2:], g.shape[2:]
+    channels = w.shape[1] * at.groups
+    padded = np.zeros((g.shape[0], channels, *[n + 2 * p for n, p in zip(size, at.padding, strict=True)]), g.dtype)
+    if _depthwise(w, at):
+        for offset, window in _windows(kernel, out, at):
+            padded[window] += g * _element(w, offset).reshape(-1, *[1] * len(kernel))
+    else:
+        weights = w.reshape(at.groups, w.shape[0] // at.groups, -1).transpose(0, 2, 1)
+        columns = np.matmul(weights, g.reshape(g.shape[0], at.groups, -1, math.prod(out)))
+        columns = columns.reshape(g.shape[0], channels, *kernel, *out)
+        for offset, window in _windows(kernel, out, at):
+            padded[window] += columns[:, :, *offset]
+    inside: Key = (..., *[slice(p, p + n) for n, p in zip(size, at.padding, strict=True)])
+    return padded[inside]
+
+
+def weight_gradient(x: Array, g: Array, kernel: tuple[int, ...], at: Geometry) -> Array:
+    """x [n, c, *in], g [n, o, *out] -> [o, c / groups, *kernel]: the transpose of `forward` in w."""
+    out = g.shape[2:]
+    padded = _pad(x, at.padding)
+    per_group = x.shape[1] // at.groups
+    if per_group == 1 and g.shape[1] == at.groups:
+        w = np.empty((g.shape[1], 1, *kernel), x.dtype)
+        for offset, window in _windows(kernel, out, at):
+            _element(w, offset)[...] = (padded[window] * g).sum(axis=(0, *range(2, g.ndim)))
+        return w
+    columns = _columns(padded, kernel, out, at)
+    rows = g.reshape(g.shape[0], at.groups, g.shape[1] // at.groups, -1)
+    return np.matmul(rows, columns.transpose(0, 1, 3, 2)).sum(axis=0).reshape(g.shape[1], per_group, *kernel)
+
+
+def _depthwise(w: Array, at: Geometry) -> bool:
+    return at.groups > 1 and w.shape[1] == 1 and w.shape[0] == at.groups
+
+
+def _element(w: Array, offset: tuple[int, ...]) -> Array:
+    """One kernel element of a depthwise weight for every channel."""
+    return w[:, 0, *offset]
+
+
+def _pad(x: Array, padding: tuple[int, ...]) -> Array:
+    if not any(padding):
+        return x
+    padded = np.zeros((*x.shape[:2], *[n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True)]), x.dtype)
+    inside: Key = (..., *[slice(p, p + n) for n, p in zip(x.shape[2:], padding, strict=True)])
+    padded[inside] = x
+    return padded
+
+
+def _windows(kernel: tuple[int, ...], out: tuple[int, ...], at: Geometry) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """For every kernel element its place, and the slice of the padded input that it meets."""
+    for offset in np.ndindex(*kernel):
+        yield (
+            offset,
+            (
+                slice(None),
+                slice(None),
+                *[
+                    slice(k * d, k * d + s * (n - 1) + 1, s)
+                    for k, n, s, d in zip(offset, out, at.stride, at.dilation, strict=True)
+                ],
+            ),
+        )
+
+
+def _columns(padded: Array, kernel: tuple[int, ...], out: tuple[int, ...], at: Geometry) -> Array:
+    """[n, groups, c / groups * prod(kernel), prod(out)]"""
+    n, channels = padded.shape[:2]
+    if math.prod(kernel) == 1 and set(at.stride) == {1}:
+        return padded.reshape(n, at.groups, channels // at.groups, -1)
+    columns = np.empty((n, channels, *kernel, *out), padded.dtype)
+    for offset, window in _windows(kernel, out, at):
+        columns[:, :, *offset] = padded[window]
+    return columns.reshape(n, at.groups, channels // at.groups * math.prod(kernel), math.prod(out))

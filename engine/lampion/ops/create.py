@@ -1,0 +1,195 @@
+"""New tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lampion import dtypes
+from lampion.ops.promote import as_tensor
+from lampion.ops.shape import sizes
+from lampion.symbolic import Shape, Spec, SymInt
+from lampion.tape import Handle, Primitive, Value, wrap
+
+if TYPE_CHECKING:
+    from lampion.tensor import Tensor
+
+
+class Full(Primitive):
+    """One number in a shape that depends on sizes which vary."""
+
+    random = True  # no input is traced, yet it must be recorded
+
+    def __init__(self, shape: Shape, value: float, kind: dtypes.dtype) -> None:
+        self.shape, self.value, self.kind = shape, value, kind
+
+    def infer(self) -> Spec:
+        return Spec(self.shape, self.kind.numpy)
+
+
+class Range(Primitive):
+    """start, start + step, ... below `stop`, where some of them depend on sizes which vary; int64."""
+
+    random = True  # no input is traced, yet it must be recorded
+
+    def __init__(self, start: Any, stop: Any, step: Any) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+    def infer(self) -> Spec:
+        return Spec(((self.stop - self.start + self.step - 1) // self.step,), np.int64)
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor from a number, nested lists or an array, always copied.
+
+    Floats become the default dtype; numpy arrays keep theirs. Raises ValueError for ragged lists.
+    """
+    check_device(device)
+    kind = dtypes.of(dtype) if dtype is not None else None
+    if isinstance(data, Handle):
+        return as_tensor(data, kind).detach().clone().requires_grad_(requires_grad)  # type: ignore[attr-defined]
+    data = _plain(data)
+    array = data if isinstance(data, np.ndarray | np.generic) else np.array(data)
+    if array.dtype == object:
+        raise ValueError("tensor: expected numbers, or sequences of equal lengths of them")
+    if kind is None and not isinstance(data, np.ndarray | np.generic) and array.dtype.kind in "fc":
+        kind = dtypes.of_python(float if array.dtype.kind == "f" else complex)
+    if kind is None:
+        kind = dtypes.get_default_dtype() if array.size == 0 and isinstance(data, list) else dtypes.of(array.dtype)
+    return new(np.array(array, dtype=kind.numpy), requires_grad)
+
+
+def from_numpy(ndarray: Any) -> Tensor:
+    """A tensor over the memory of a numpy array."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: expected a numpy array, got {type(ndarray).__name__}")
+    dtypes.of(ndarray.dtype)
+    result = new(ndarray, False)
+    result._value.version.shared = True
+    return result
+
+
+def asarray(data: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """As `tensor`, without copying where the data is a tensor or array of that dtype."""
+    check_device(device)
+    data = from_numpy(data) if isinstance(data, np.ndarray) else data if isinstance(data, Handle) else tensor(data)
+    return as_tensor(data, dtypes.of(dtype) if dtype is not None else None)
+
+
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros."""
+    return full(sizes(size), 0.0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones."""
+    return full(sizes(size), 1.0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
+
+
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """As `zeros`: memory without content would make runs differ."""
+    return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """One number everywhere; its dtype is the number's unless given."""
+    check_device(device)
+    kind = dtypes.of(dtype) if dtype is not None else dtypes.of_python(type(fill_value))
+    shape = tuple(size) if isinstance(size, list | tuple) else (size,)
+    if any(isinstance(n, SymInt) for n in shape):
+        return Full(shape, fill_value, kind)()
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"full: sizes must not be negative, got {list(shape)}")
+    return new(np.full(shape, fill_value, kind.numpy), requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: Any = None) -> Tensor:
+    """Zeros in the shape and dtype of `input`."""
+    return full(input.shape, 0, dtype=dtype or input.dtype)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None) -> Tensor:
+    """Ones in the shape and dtype of `input`."""
+    return full(input.shape, 1, dtype=dtype or input.dtype)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None) -> Tensor:
+    """One number in the shape and dtype of `input`."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype)
+
+
+empty_like = zeros_like
+
+
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """start, start + step, ... below `end`; `arange(n)` counts from 0. int64 for integers, else the default float."""
+    check_device(device)
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise RuntimeError("arange: step must not be zero")
+    if any(isinstance(n, SymInt) for n in (start, end, step)):
+        return as_tensor(Range(start, end, step)(), dtypes.of(dtype) if dtype is not None else None)
+    if (end - start) * step < 0:
+        raise RuntimeError(f"arange: bounds {start} and {end} do not fit the sign of step {step}")
+    integers = all(isinstance(n, int) for n in (start, end, step))
+    kind = dtypes.of(dtype) if dtype is not None else dtypes.int64 if integers else dtypes.get_default_dtype()
+    return new(np.arange(start, end, step).astype(kind.numpy), False)
+
+
+def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """`steps` evenly spaced numbers from `start` to `end`, both included."""
+    check_device(device)
+    kind = dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()
+    return new(np.linspace(start, end, steps).astype(kind.numpy), False)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """Ones on the diagonal of [n, m], zeros elsewhere."""
+    check_device(device)
+    return new(np.eye(n, m, dtype=(dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()).numpy), False)
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Zeros above the given diagonal of the last two dims."""
+    return _triangle(input, lambda row, column: column - row <= diagonal)
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Zeros below the given diagonal of the last two dims."""
+    return _triangle(input, lambda row, column: column - row >= diagonal)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """int64 [..., num_classes]: 1 at the class, 0 elsewhere. -1 takes the largest class that occurs."""
+    if tensor.dtype is not dtypes.int64:
+        raise RuntimeError(f"one_hot: expected dtype int64, got {tensor.dtype}")
+    count = int(tensor.max()) + 1 if num_classes == -1 else num_classes
+    return as_tensor(tensor.unsqueeze(-1) == arange(count), dtypes.int64)
+
+
+def new(array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
+    """A leaf over `array`. Raises RuntimeError for a gradient of anything but floating point and complex numbers."""
+    if requires_grad and array.dtype.kind not in "fc":
+        raise RuntimeError(f"only Tensors of floating point and complex dtype can require gradients, got {array.dtype}")
+    return wrap(Value(array, requires_grad))
+
+
+def check_device(device: Any) -> None:
+    """Everything lives on the CPU. Raises RuntimeError for another device."""
+    if device is not None and not str(device).startswith("cpu"):
+        raise RuntimeError(f"device {str(device)!r} is not available: lampion computes on 'cpu'")
+
+
+def _triangle(input: Tensor, keep: Any) -> Tensor:
+    row = arange(input.shape[-2]).unsqueeze(1)
+    column = arange(input.shape[-1]).unsqueeze(0)
+    return input.masked_fill(~keep(row, column), 0)
+
+
+def _plain(data: Any) -> Any:
+    """Nested sequences with Tensors as numbers and arrays."""
+    if isinstance(data, list | tuple):
+        return [_plain(x) for x in data]
+    return data.detach().numpy() if isinstance(data, Handle) else data  # type: ignore[attr-defined]

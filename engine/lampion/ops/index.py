@@ -1,0 +1,327 @@
+"""Indexing, gathering and scattering."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lampion import dtypes
+from lampion.errors import UntraceableError
+from lampion.ops.create import arange, zeros_like
+from lampion.ops.dims import axis
+from lampion.ops.elementwise import where
+from lampion.ops.promote import as_tensor, cast
+from lampion.symbolic import Shape, Size, Spec, SymInt, broadcast_shapes, maximum, minimum, numel, same
+from lampion.tape import Handle, Primitive
+
+if TYPE_CHECKING:
+    from lampion.tensor import Tensor
+
+
+class Slice(Primitive):
+    """x[start:stop:step] along every dim; `ranges[i]` is (start, stop, step) with 0 <= start <= stop, step > 0."""
+
+    view = True
+
+    def __init__(self, ranges: tuple[tuple[Size, Size, int], ...]) -> None:
+        self.ranges = ranges
+
+    def forward(self, x: Any) -> Any:
+        return x[tuple(slice(*r) for r in self.ranges)]
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(tuple((stop - start + step - 1) // step for start, stop, step in self.ranges), x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (Unslice(self.ranges, x.shape)(g),)
+
+
+class Unslice(Primitive):
+    """Zeros of `shape`, with x at the places that `Slice` with the same ranges takes."""
+
+    def __init__(self, ranges: tuple[tuple[Size, Size, int], ...], shape: Shape) -> None:
+        self.ranges = ranges
+        self.shape = shape
+
+    def forward(self, x: Any) -> Any:
+        out = np.zeros(self.shape, x.dtype)
+        out[tuple(slice(*r) for r in self.ranges)] = x
+        return out
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(self.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (Slice(self.ranges)(g),)
+
+
+class Index(Primitive):
+    """x[..., i, j, ...]: integer arrays of one broadcast shape at dims `dim`, `dim + 1`, ...; their shape takes that place."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, x: Any, *indices: Any) -> Any:
+        return x[(slice(None),) * self.dim + indices]
+
+    def infer(self, x: Any, *indices: Any) -> Spec:
+        middle = broadcast_shapes(*[i.shape for i in indices])
+        return Spec((*x.shape[: self.dim], *middle, *x.shape[self.dim + len(indices) :]), x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, *indices: Tensor) -> tuple[Any, ...]:
+        return (lambda: IndexAdd(self.dim, x.shape)(g, *indices)), *[None] * len(indices)
+
+
+class IndexAdd(Primitive):
+    """Zeros of `shape`, to which x is added at the places that `Index` takes."""
+
+    def __init__(self, dim: int, shape: Shape) -> None:
+        self.dim = dim
+        self.shape = shape
+
+    def forward(self, x: Any, *indices: Any) -> Any:
+        out = np.zeros(self.shape, x.dtype)
+        np.add.at(out, (slice(None),) * self.dim + indices, x)
+        return out
+
+    def infer(self, x: Any, *indices: Any) -> Spec:
+        return Spec(self.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, *indices: Tensor) -> tuple[Any, ...]:
+        return (lambda: Index(self.dim)(g, *indices)), *[None] * len(indices)
+
+
+class Gather(Primitive):
+    """out[i][j] = x[i][index[i][j]] for dim 1, and so for every dim; index may be smaller than x elsewhere."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, x: Any, index: Any) -> Any:
+        x = x[tuple(slice(None) if d == self.dim else slice(n) for d, n in enumerate(index.shape))]
+        return np.take_along_axis(x, index, self.dim)
+
+    def infer(self, x: Any, index: Any) -> Spec:
+        return Spec(index.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, index: Tensor) -> tuple[Any, ...]:
+        return (lambda: ScatterAdd(self.dim)(x.detach() * 0, index, g)), None
+
+
+class ScatterAdd(Primitive):
+    """x, with source[i][j] added at x[i][index[i][j]] for dim 1, and so for every dim."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, x: Any, index: Any, source: Any) -> Any:
+        out = x.copy()
+        places: list[Any] = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+        places[self.dim] = index
+        np.add.at(out, tuple(places), source[tuple(slice(n) for n in index.shape)])
+        return out
+
+    def infer(self, x: Any, index: Any, source: Any) -> Spec:
+        return Spec(x.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, index: Tensor, source: Tensor) -> tuple[Any, ...]:
+        return g, None, (lambda: Gather(self.dim)(g, index))
+
+
+class Put(Primitive):
+    """x, with values at flat places; of several values for one place the last counts."""
+
+    def forward(self, x: Any, places: Any, values: Any) -> Any:
+        out = x.copy()
+        out.reshape(-1)[places] = values
+        return out
+
+    def infer(self, x: Any, places: Any, values: Any) -> Spec:
+        return Spec(x.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, places: Tensor, values: Tensor) -> tuple[Any, ...]:
+        return (lambda: Put()(g, places, zeros_like(values))), None, (lambda: g.reshape(-1)[places])
+
+
+class Nonzero(Primitive):
+    """The indices of the elements other than 0: int64 [count, ndim]. The count depends on the data."""
+
+    def forward(self, x: Any) -> Any:
+        return np.stack(np.nonzero(x), axis=1).astype(np.int64)
+
+    def infer(self, x: Any) -> Spec:
+        raise UntraceableError(
+            "how many elements are chosen depends on the data, so the shape is not known while tracing",
+            "`where(condition, x, other)`, which keeps the shape",
+        )
+
+
+# ---- functions ------------------------------------------------------------------------------------------------------
+
+
+def getitem(input: Tensor, key: Any) -> Tensor:
+    """x[key]: ints, slices, `...`, None, bool and integer tensors or arrays, and lists, as PyTorch and numpy have them."""
+    sliced, arrays = _basic(input, key)
+    if not arrays:
+        return sliced
+    dims = sorted(arrays)
+    indices = [arrays[d] for d in dims]
+    if dims == list(range(dims[0], dims[0] + len(dims))):
+        return Index(dims[0])(sliced, *indices)
+    rest = [d for d in range(sliced.ndim) if d not in arrays]
+    return Index(0)(sliced.permute(*dims, *rest), *indices)
+
+
+def assign(input: Tensor, key: Any, value: Any) -> Tensor:
+    """What `input` becomes by x[key] = value: the old elements where the key does not point, the new ones where it does."""
+    places = getitem(arange(numel(input.shape)).reshape(input.shape), key)
+    new = as_tensor(value, input.dtype).expand(places.shape).reshape(-1)
+    return Put()(input, places.reshape(-1), new)
+
+
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Picks along `dim` by an int64 index of the same number of dims."""
+    dim = _same_rank("gather", input, dim, index)
+    return Gather(dim)(input, index)
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """`input` with `src` added at the places that `index` names along `dim`."""
+    dim = _same_rank("scatter_add", input, dim, index)
+    return ScatterAdd(dim)(input, index, src)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The entries of a 1-d int `index` along `dim`."""
+    dim = axis(dim, input.ndim, "index_select")
+    return Index(dim)(input, _wrapped(index, input.shape[dim]))
+
+
+def take_rows(table: Tensor, index: Tensor) -> Tensor:
+    """table[index] for an int index of any shape: an embedding's look-up. Raises IndexError outside the table."""
+    return Index(0)(table, _wrapped(index, table.shape[0]))
+
+
+def nonzero(input: Tensor) -> Tensor:
+    """The indices of the elements other than 0, int64 [count, ndim]."""
+    return Nonzero()(input)
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where `mask` holds, in a vector."""
+    shape = broadcast_shapes(input.shape, mask.shape)
+    return getitem(input.expand(shape), mask.expand(shape))
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`value` where `mask` holds, else `input`."""
+    return where(mask, as_tensor(value, input.dtype), input)
+
+
+def _basic(x: Tensor, key: Any) -> tuple[Tensor, dict[int, Tensor]]:
+    """Everything but index arrays is done on `x`; those are left, by dim of the result."""
+    parts = _expanded(x, key if isinstance(key, tuple) else (key,))
+    ranges: list[tuple[Size, Size, int]] = []
+    shape: list[Any] = []
+    arrays: dict[int, Tensor] = {}
+    dim = 0
+    for part in parts:
+        if part is None:
+            shape.append(1)
+            continue
+        size = x.shape[dim]
+        if isinstance(part, slice):
+            start, stop, step = _range(part, size)
+            ranges.append((start, stop, step))
+            shape.append((stop - start + step - 1) // step)
+        elif _is_number(part):
+            place = _checked(part, size, dim)
+            ranges.append((place, place + 1, 1))
+        else:
+            arrays[len(shape)] = _wrapped(part, size)
+            ranges.append((0, size, 1))
+            shape.append(size)
+        dim += 1
+    if any(not (same(a, 0) and same(b, n) and c == 1) for (a, b, c), n in zip(ranges, x.shape, strict=True)):
+        x = Slice(tuple(ranges))(x)
+    if len(shape) != x.ndim or not all(map(same, shape, x.shape)):
+        x = x.reshape(shape)
+    return x, arrays
+
+
+def _expanded(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
+    """One entry for every dim of `x`, and None for every new one: masks as indices, `...` and missing dims as slices."""
+    parts: list[Any] = []
+    for part in key:
+        if isinstance(part, bool):
+            raise TypeError("index: a Python bool is no index here; use a bool tensor")
+        if isinstance(part, list | np.ndarray):
+            part = as_tensor(part)
+        if isinstance(part, Handle) and part._value.data.dtype == np.bool_:
+            parts.extend(nonzero(part).unbind(1))  # type: ignore[arg-type]
+        elif isinstance(part, Handle) and part._value.data.ndim == 0 and isinstance(part._value.data, np.ndarray):
+            parts.append(int(part._value.data))
+        else:
+            parts.append(part)
+    taken = sum(1 for p in parts if p is not None and p is not Ellipsis)
+    if taken > x.ndim:
+        raise IndexError(f"index: too many indices: {taken} for a tensor of {x.ndim} dimensions")
+    gap = [slice(None)] * (x.ndim - taken)
+    place = next((i for i, p in enumerate(parts) if p is Ellipsis), len(parts))
+    return [*parts[:place], *gap, *[p for p in parts[place:] if p is not Ellipsis]]
+
+
+def _range(part: slice, size: Size) -> tuple[Size, Size, int]:
+    """start, stop and step of the elements, with 0 <= start <= stop."""
+    step = 1 if part.step is None else int(part.step)
+    if step < 1:
+        raise ValueError(f"index: slice step must be greater than zero, got {step}; use flip(dim) to go backwards")
+    start = _bound(part.start, size, 0)
+    return start, maximum(start, _bound(part.stop, size, size)), step
+
+
+def _bound(bound: Any, size: Size, default: Size) -> Size:
+    if bound is None:
+        return default
+    if isinstance(bound, Handle):
+        bound = int(bound)  # type: ignore[call-overload]
+    if isinstance(bound, int) and bound < 0:
+        return maximum(size + bound, 0)
+    return minimum(bound, size)
+
+
+def _is_number(part: Any) -> bool:
+    return isinstance(part, int | np.integer | SymInt)
+
+
+def _checked(i: Any, size: Size, dim: int) -> Size:
+    if isinstance(i, SymInt) or isinstance(size, SymInt):
+        return i + size if isinstance(i, int) and i < 0 else i
+    if not -size <= i < size:
+        raise IndexError(f"index {i} is out of bounds for dimension {dim} with size {size}")
+    return int(i) % size
+
+
+def _wrapped(index: Any, size: Size) -> Tensor:
+    """An int64 index with negative entries counted from the front. Raises IndexError outside [-size, size)."""
+    index = cast(as_tensor(index), dtypes.int64) if as_tensor(index).dtype.category == dtypes.INTEGER else index
+    data = index._value.data if isinstance(index, Handle) else None
+    if data is None or data.dtype.kind not in "iu":
+        raise IndexError(f"index: expected integers or bools, got {getattr(index, 'dtype', type(index).__name__)}")
+    if not isinstance(data, np.ndarray):
+        return index  # type: ignore[return-value]
+    if data.size and isinstance(size, int) and (data.max() >= size or data.min() < -size):
+        bad = data.max() if data.max() >= size else data.min()
+        raise IndexError(f"index {bad} is out of bounds for dimension with size {size}")
+    return index + size * (index < 0) if data.size and data.min() < 0 else index  # type: ignore[return-value]
+
+
+def _same_rank(who: str, input: Tensor, dim: int, index: Tensor) -> int:
+    if index.dtype.category != dtypes.INTEGER:
+        raise RuntimeError(f"{who}: expected dtype int64 for index, got {index.dtype}")
+    if index.ndim != input.ndim:
+        raise RuntimeError(
+            f"{who}: index {list(index.shape)} must have as many dimensions as input {list(input.shape)}"
+        )
+    return axis(dim, input.ndim, who)

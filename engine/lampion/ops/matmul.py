@@ -1,0 +1,95 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lampion.ops.elementwise import unbroadcast
+from lampion.ops.promote import promoted
+from lampion.symbolic import Spec, SymInt, broadcast_shapes, same
+from lampion.tape import Primitive
+
+if TYPE_CHECKING:
+    from lampion.tensor import Tensor
+
+
+class MatMul(Primitive):
+    """Matrix product over the last two dims, the others broadcast; both operands have at least two dims."""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.matmul(x, y)
+
+    def infer(self, x: Any, y: Any) -> Spec:
+        return Spec((*broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]), x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
+        return (lambda: unbroadcast(g @ y.transpose(-1, -2), x)), (lambda: self._right(g, x, y))
+
+    def _right(self, g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        if y.ndim == 2 and x.ndim > 2:  # one product over all rows instead of a sum of products
+            return x.reshape(-1, x.shape[-1]).t() @ g.reshape(-1, g.shape[-1])
+        return unbroadcast(x.transpose(-1, -2) @ g, y)
+
+
+_MATMUL = MatMul()
+
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The product of matrices [..., n, k] and [..., k, m]; a vector is a row on the left, a column on the right.
+
+    Raises RuntimeError where the inner sizes differ, naming both shapes.
+    """
+    x, y = promoted(input, other)
+    if x.ndim == 0 or y.ndim == 0:
+        raise RuntimeError(f"matmul: both arguments need at least 1 dimension, got {list(x.shape)} and {list(y.shape)}")
+    inner, outer = x.shape[-1], y.shape[-2 if y.ndim > 1 else 0]
+    if not (same(inner, outer) or isinstance(inner, SymInt) or isinstance(outer, SymInt)):
+        raise RuntimeError(
+            f"matmul: shapes {list(input.shape)} and {list(other.shape)} cannot be multiplied: {inner} columns against {outer} rows"
+        )
+    row, column = x.ndim == 1, y.ndim == 1
+    out: Tensor = _MATMUL(x.unsqueeze(0) if row else x, y.unsqueeze(1) if column else y)
+    if row and column:
+        return out.reshape(())
+    return out.squeeze(-2) if row else out.squeeze(-1) if column else out
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices. Raises RuntimeError for other ranks."""
+    _expect_rank("mm", 2, input, mat2)
+    return matmul(input, mat2)
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices [b, n, k] and [b, k, m]. Raises RuntimeError for other ranks."""
+    _expect_rank("bmm", 3, input, mat2)
+    return matmul(input, mat2)
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix and a vector."""
+    return matmul(input, vec)
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """The inner product of two vectors. Raises RuntimeError for other ranks."""
+    _expect_rank("dot", 1, input, tensor)
+    return matmul(input, tensor)
+
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """The outer product of two vectors."""
+    return input.unsqueeze(1) * vec2.unsqueeze(0)
+
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2)"""
+    return input * beta + mm(mat1, mat2) * alpha
+
+
+def _expect_rank(who: str, rank: int, *tensors: Tensor) -> None:
+    for i, x in enumerate(tensors):
+        if x.ndim != rank:
+            raise RuntimeError(f"{who}: argument {i}: expected {rank} dimensions, got shape {list(x.shape)}")

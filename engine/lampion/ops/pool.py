@@ -1,0 +1,214 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lampion.kernels.convolution import Geometry, forward, input_gradient
+from lampion.ops.conv import Many, many
+from lampion.ops.shape import cat
+from lampion.symbolic import Shape, Spec
+from lampion.tape import Primitive
+
+if TYPE_CHECKING:
+    from lampion.tensor import Tensor
+
+
+class MaxPool(Primitive):
+    """The largest element of each window of `kernel`, and its place in the flattened spatial dims (int64)."""
+
+    def __init__(self, kernel: tuple[int, ...], at: Geometry) -> None:
+        self.kernel = kernel
+        self.at = at
+
+    def forward(self, x: Any) -> Any:
+        return _largest(x, self.kernel, self.at)
+
+    def infer(self, x: Any) -> tuple[Spec, Spec]:
+        shape = (*x.shape[:2], *self.at.output_size(x.shape[2:], self.kernel))
+        return Spec(shape, x.dtype), Spec(shape, np.int64)
+
+    def gradient(self, g: Any, out: Any, x: Tensor) -> tuple[Any, ...]:
+        places = out[1].flatten(2)
+        return ((x.detach() * 0).flatten(2).scatter_add(2, places, g[0].flatten(2)).reshape(x.shape),)
+
+
+class SumPool(Primitive):
+    """The sum over each window of `kernel`, padding counted as 0."""
+
+    def __init__(self, kernel: tuple[int, ...], at: Geometry) -> None:
+        self.kernel = kernel
+        self.at = at
+
+    def forward(self, x: Any) -> Any:
+        return forward(x, _ones(x, self.kernel), self.at._replace(groups=x.shape[1]))
+
+    def infer(self, x: Any) -> Spec:
+        return Spec((*x.shape[:2], *self.at.output_size(x.shape[2:], self.kernel)), x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (SumPoolInput(self.kernel, self.at, x.shape[2:])(g),)
+
+
+class SumPoolInput(Primitive):
+    """`SumPool` transposed: every element of a window gets the window's number added."""
+
+    def __init__(self, kernel: tuple[int, ...], at: Geometry, size: Shape) -> None:
+        self.kernel = kernel
+        self.at = at
+        self.size = size
+
+    def forward(self, g: Any) -> Any:
+        return input_gradient(g, _ones(g, self.kernel), self.size, self.at._replace(groups=g.shape[1]))  # type: ignore[arg-type]
+
+    def infer(self, g: Any) -> Spec:
+        return Spec((*g.shape[:2], *self.size), g.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (SumPool(self.kernel, self.at)(g),)
+
+
+# ---- functions ------------------------------------------------------------------------------------------------------
+
+
+def max_pool(
+    rank: int, input: Tensor, kernel_size: Many, stride: Many | None = None, padding: Many = 0, dilation: Many = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The largest element of each window; with `return_indices` also its place in the flattened spatial dims."""
+    who = f"max_pool{rank}d"
+    x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, dilation, ceil_mode, -math.inf)
+    values, indices = MaxPool(kernel, at)(x)
+    if input.ndim == rank + 1:
+        values, indices = values.squeeze(0), indices.squeeze(0)
+    return (values, indices) if return_indices else values
+
+
+def avg_pool(
+    rank: int, input: Tensor, kernel_size: Many, stride: Many | None = None, padding: Many = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of each window; padding counts as 0, and among the elements unless `count_include_pad` is False."""
+    who = f"avg_pool{rank}d"
+    x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, 1, ceil_mode, 0)
+    total: Tensor = SumPool(kernel, at)(x)
+    plain = (
+        divisor_override is not None or (not any(at.padding) and x is input) or (count_include_pad and not ceil_mode)
+    )
+    mean = (
+        total / (divisor_override or math.prod(kernel))
+        if plain
+        else total / _counts(rank, input, x, kernel, at, count_include_pad)
+    )
+    return mean.squeeze(0) if input.ndim == rank + 1 else mean
+
+
+def adaptive_avg_pool(rank: int, input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows chosen so that the output has `output_size`. The input's size must be a multiple of it, or
+    the windows are cut unequal, from floor(i n / out) to ceil((i + 1) n / out), as PyTorch does."""
+    target = many_or_none(output_size, input.shape[-rank:])
+    if set(target) == {1}:
+        return input.mean(list(range(input.ndim - rank, input.ndim)), keepdim=True)
+    for i, (n, size) in enumerate(zip(target, input.shape[-rank:], strict=True)):
+        input = _adapted(input, input.ndim - rank + i, n, size)
+    return input
+
+
+def many_or_none(value: Any, size: Shape) -> tuple[Any, ...]:
+    """`value` per spatial dim, None meaning the input's size."""
+    values = value if isinstance(value, list | tuple) else (value,) * len(size)
+    return tuple(n if v is None else v for v, n in zip(values, size, strict=True))
+
+
+def _adapted(x: Tensor, dim: int, n: int, size: int) -> Tensor:
+    if size % n == 0:
+        shape = (*x.shape[:dim], n, size // n, *x.shape[dim + 1 :])
+        return x.reshape(shape).mean(dim + 1)
+    ends = [(i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
+    pieces = [x.narrow(dim, a, b - a).mean(dim, keepdim=True) for a, b in ends]
+    return cat(pieces, dim)
+
+
+def _prepared(
+    who: str, rank: int, input: Tensor, kernel_size: Many, stride: Many | None, padding: Many, dilation: Many,
+    ceil_mode: bool, fill: float,
+) -> tuple[Tensor, tuple[int, ...], Geometry]:  # fmt: skip
+    """The input with a batch dim and, for `ceil_mode`, with what the last windows reach beyond it."""
+    if input.ndim not in (rank + 1, rank + 2):
+        raise RuntimeError(f"{who}: expected {rank + 1} or {rank + 2} dimensions, got shape {list(input.shape)}")
+    kernel = many(kernel_size, rank, who)
+    at = Geometry(
+        kernel if stride is None or stride == [] else many(stride, rank, who),
+        many(padding, rank, who),
+        many(dilation, rank, who),
+    )
+    for p, k in zip(at.padding, kernel, strict=True):
+        if 2 * p > k:
+            raise RuntimeError(f"{who}: padding {p} should be at most half of the kernel size {k}")
+    x = input.unsqueeze(0) if input.ndim == rank + 1 else input
+    if ceil_mode:
+        x = x.pad_constant([n for extra in reversed(_beyond(x.shape[2:], kernel, at)) for n in (0, extra)], fill)
+    return x, kernel, at
+
+
+def _beyond(size: Shape, kernel: tuple[int, ...], at: Geometry) -> list[Any]:
+    """How far behind the padded input a last window reaches that starts inside the input or its left padding."""
+    extra = []
+    for n, k, s, p, d in zip(size, kernel, at.stride, at.padding, at.dilation, strict=True):
+        reach = n + 2 * p - d * (k - 1) - 1
+        windows = -(-reach // s) + 1
+        if (windows - 1) * s >= n + p:
+            windows -= 1
+        extra.append(max(0, (windows - 1) * s - reach))
+    return extra
+
+
+def _counts(rank: int, input: Tensor, x: Tensor, kernel: tuple[int, ...], at: Geometry, include_pad: bool) -> Any:
+    """The number of elements in each window: those of the input, and its padding if `include_pad`."""
+    inner = input.shape[-rank:]
+    ones = np.ones((1, 1, *inner))
+    if include_pad:
+        ones = np.pad(ones, [(0, 0), (0, 0), *[(p, p) for p in at.padding]], constant_values=1)
+    grown = [n + 2 * p for n, p in zip(x.shape[2:], at.padding, strict=True)]
+    start = [0 if include_pad else p for p in at.padding]
+    full = np.zeros((1, 1, *grown))
+    inside: Any = (..., *[slice(a, a + n) for a, n in zip(start, ones.shape[2:], strict=True)])
+    full[inside] = ones
+    counts = forward(full, np.ones((1, 1, *kernel)), at._replace(padding=(0,) * rank))
+    return np.maximum(counts, 1).astype(x.dtype.numpy)
+
+
+def _ones(x: Any, kernel: tuple[int, ...]) -> Any:
+    return np.ones((x.shape[1], 1, *kernel), x.dtype)
+
+
+def _largest(x: Any, kernel: tuple[int, ...], at: Geometry) -> tuple[Any, Any]:
+    """Values and flat places of the first largest (or nan) element of each window."""
+    size, out = x.shape[2:], at.output_size(x.shape[2:], kernel)
+    low = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    grown = np.pad(x, [(0, 0), (0, 0), *[(p, p) for p in at.padding]], constant_values=low) if any(at.padding) else x
+    best = np.full((*x.shape[:2], *out), low, x.dtype)
+    where = np.zeros(best.shape, np.int64)
+    for i, offset in enumerate(np.ndindex(*kernel)):
+        window: Any = tuple(
+            slice(k * d, k * d + s * (n - 1) + 1, s)
+            for k, n, s, d in zip(offset, out, at.stride, at.dilation, strict=True)
+        )
+        value = grown[:, :, *window]
+        better = (value > best) | np.isnan(value) if x.dtype.kind == "f" else value > best
+        better = better if i else np.ones_like(better)
+        np.copyto(best, value, where=better)
+        np.copyto(where, i, where=better)
+    return best, _flat_places(where, kernel, size, out, at)
+
+
+def _flat_places(which: Any, kernel: tuple[int, ...], size: tuple[int, ...], out: tuple[int, ...], at: Geometry) -> Any:
+    """The kernel element `which` of each window as a place in the flattened input."""
+    flat = np.zeros_like(which)
+    for dim, offset in enumerate(np.unravel_index(which, kernel)):
+        start = np.arange(out[dim]).reshape(-1, *[1] * (len(out) - dim - 1)) * at.stride[dim] - at.padding[dim]
+        flat = flat * size[dim] + np.clip(start + offset * at.dilation[dim], 0, size[dim] - 1)
+    return flat

@@ -1,0 +1,95 @@
+"""Operands as Tensors of one dtype."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lampion import dtypes
+from lampion.dtypes import dtype
+from lampion.symbolic import Spec, SymInt
+from lampion.tape import Handle, Primitive, Value, wrap
+
+if TYPE_CHECKING:
+    from lampion.tensor import Tensor
+
+
+class SizeValue(Primitive):
+    """A size that varies, as an int64 scalar in the graph."""
+
+    random = True  # no input is traced, yet it must be recorded
+
+    def __init__(self, size: SymInt) -> None:
+        self.size = size
+
+    def infer(self) -> Spec:
+        return Spec((), np.int64)
+
+
+class Cast(Primitive):
+    """Converts to another dtype, as numpy's astype."""
+
+    def __init__(self, to: dtype) -> None:
+        self.to = to
+
+    def forward(self, x: Any) -> Any:
+        if x.dtype.kind == "c" and not self.to.is_complex:
+            x = x.real
+        if x.dtype.kind == "f" and self.to.category == dtypes.INTEGER:
+            with np.errstate(invalid="ignore"):
+                return x.astype(self.to.numpy)
+        return x.astype(self.to.numpy)
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(x.shape, self.to.numpy)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (cast(g, x.dtype),)
+
+
+def cast(x: Tensor, to: dtype) -> Tensor:
+    """`x` in dtype `to`; `x` itself if it has it."""
+    if x._value.data.dtype == to.numpy:
+        return x
+    result: Tensor = Cast(to)(x)
+    return result
+
+
+def as_tensor(x: Any, to: dtype | None = None) -> Tensor:
+    """A Tensor from a Tensor, a Python number, a size, a numpy array or nested lists. Copies only to convert."""
+    if isinstance(x, Handle):
+        return x if to is None else cast(x, to)  # type: ignore[return-value, arg-type]
+    if isinstance(x, SymInt):
+        size: Tensor = SizeValue(x)()
+        return size if to is None else cast(size, to)
+    kind = to or (dtypes.of_python(type(x)) if isinstance(x, bool | int | float | complex) else None)
+    if kind is None and not isinstance(x, np.ndarray | np.generic):
+        x = np.asarray(x)
+        kind = dtypes.of_python(float) if x.dtype == np.float64 else dtypes.of(x.dtype)
+    return wrap(Value(np.asarray(x, dtype=kind.numpy if kind else None)))
+
+
+def promoted(*operands: Any, floating: bool = False) -> list[Tensor]:
+    """The operands as Tensors of their common dtype by PyTorch's rule; with `floating` at least the default float."""
+    kinds = {x._value.data.dtype for x in operands if isinstance(x, Handle)}
+    if len(kinds) == 1 and all(isinstance(x, Handle) for x in operands):
+        common = dtypes.of(next(iter(kinds)))
+    else:
+        common = dtypes.result_type([_ranked(x) for x in operands])
+    if floating and common.category < dtypes.FLOAT:
+        common = dtypes.get_default_dtype()
+    return [as_tensor(x, common) for x in operands]
+
+
+def _ranked(x: Any) -> tuple[int, dtype]:
+    if isinstance(x, Handle):
+        data = x._value.data
+        return (2 if data.ndim else 1), dtypes.of(data.dtype)
+    if isinstance(x, SymInt):
+        return 0, dtypes.int64
+    if isinstance(x, bool | int | float | complex):
+        return 0, dtypes.of_python(type(x))
+    if isinstance(x, np.ndarray | np.generic):
+        return (2 if x.ndim else 1), dtypes.of(x.dtype)
+    raise TypeError(f"expected a Tensor or a number, got {type(x).__name__}")

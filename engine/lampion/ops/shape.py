@@ -1,0 +1,324 @@
+"""Ops that move elements without computing on them."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lampion import dtypes
+from lampion.ops.dims import axes, axis
+from lampion.ops.elementwise import unbroadcast
+from lampion.ops.promote import cast
+from lampion.symbolic import Shape, Size, Spec, SymInt, numel, same
+from lampion.tape import Primitive
+
+if TYPE_CHECKING:
+    from lampion.tensor import Tensor
+
+
+class Reshape(Primitive):
+    """The same elements in row-major order under another shape."""
+
+    view = True
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: Any) -> Any:
+        return x.reshape(self.shape)
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(self.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (g.reshape(x.shape),)
+
+
+class Permute(Primitive):
+    """Dimensions in another order."""
+
+    view = True
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        self.dims = dims
+
+    def forward(self, x: Any) -> Any:
+        return x.transpose(self.dims)
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(tuple(x.shape[d] for d in self.dims), x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (Permute(tuple(self.dims.index(i) for i in range(len(self.dims))))(g),)
+
+
+class Expand(Primitive):
+    """Repeats along dims of size 1, without copying."""
+
+    view = True
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: Any) -> Any:
+        return np.broadcast_to(x, self.shape)
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(self.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (unbroadcast(g, x),)
+
+
+class Flip(Primitive):
+    """Reverses the order along `dims`."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        self.dims = dims
+
+    def forward(self, x: Any) -> Any:
+        return np.flip(x, self.dims).copy()
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(x.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (Flip(self.dims)(g),)
+
+
+class Concat(Primitive):
+    """Joins along `dim`."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, *arrays: Any) -> Any:
+        return np.concatenate(arrays, axis=self.dim)
+
+    def infer(self, *inputs: Any) -> Spec:
+        shape = list(inputs[0].shape)
+        shape[self.dim] = builtins.sum(x.shape[self.dim] for x in inputs)
+        return Spec(tuple(shape), inputs[0].dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, *inputs: Tensor) -> tuple[Any, ...]:
+        ends = [0]
+        for x in inputs:
+            ends.append(ends[-1] + x.shape[self.dim])
+        return tuple(g.narrow(self.dim, a, b - a) for a, b in zip(ends, ends[1:], strict=False))
+
+
+class Pad(Primitive):
+    """Adds constant elements: `before[i]` and `after[i]` along dim i."""
+
+    def __init__(self, before: Shape, after: Shape, value: float = 0) -> None:
+        self.before, self.after, self.value = before, after, value
+
+    def forward(self, x: Any) -> Any:
+        return np.pad(x, list(zip(self.before, self.after, strict=True)), constant_values=self.value)
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(tuple(n + b + a for n, b, a in zip(x.shape, self.before, self.after, strict=True)), x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        key = tuple(slice(b, b + n) for b, n in zip(self.before, x.shape, strict=True))
+        return (g[key],)
+
+
+# ---- functions ------------------------------------------------------------------------------------------------------
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements under another shape, one size of which may be -1. Raises RuntimeError where they don't fit."""
+    return Reshape(_filled(input.shape, sizes(shape)))(input)
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Joins the dims from `start_dim` to `end_dim`, both included."""
+    if input.ndim == 0:
+        return reshape(input, 1)
+    start, end = axis(start_dim, input.ndim, "flatten"), axis(end_dim, input.ndim, "flatten")
+    if start > end:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    shape = input.shape
+    return reshape(input, (*shape[:start], numel(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[Size]) -> Tensor:
+    """Splits `dim` into several."""
+    dim = axis(dim, input.ndim, "unflatten")
+    shape = input.shape
+    return reshape(input, (*shape[:dim], *_filled((shape[dim],), tuple(sizes)), *shape[dim + 1 :]))
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """Dimensions in the order of `dims`."""
+    order = tuple(axis(d, input.ndim, "permute") for d in sizes(dims))
+    if sorted(order) != list(range(input.ndim)):
+        raise RuntimeError(f"permute: expected each of the {input.ndim} dims once, got {list(order)}")
+    return Permute(order)(input)
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Swaps two dimensions."""
+    if input.ndim == 0:
+        return input
+    a, b = axis(dim0, input.ndim, "transpose"), axis(dim1, input.ndim, "transpose")
+    order = list(range(input.ndim))
+    order[a], order[b] = b, a
+    return Permute(tuple(order))(input)
+
+
+def movedim(input: Tensor, source: int, destination: int) -> Tensor:
+    """Moves one dimension to another place."""
+    a, b = axis(source, input.ndim, "movedim"), axis(destination, input.ndim, "movedim")
+    order = [i for i in range(input.ndim) if i != a]
+    order.insert(b, a)
+    return Permute(tuple(order))(input)
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; vectors stay as they are."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {list(input.shape)}; use transpose or permute")
+    return transpose(input, 0, 1) if input.ndim == 2 else input
+
+
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """Drops dims of size 1: all, or those of `dim` that have it."""
+    which = axes(dim, input.ndim, "squeeze") if dim != () else ()
+    return reshape(input, tuple(n for i, n in enumerate(input.shape) if i not in which or not same(n, 1)))
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A new dim of size 1 at place `dim`."""
+    place = axis(dim, input.ndim + 1, "unsqueeze")
+    return reshape(input, (*input.shape[:place], 1, *input.shape[place:]))
+
+
+def expand(input: Tensor, *sizes_: Any) -> Tensor:
+    """Repeats along dims of size 1 without copying; -1 keeps a size. Raises RuntimeError for other dims."""
+    target = sizes(sizes_)
+    extra = len(target) - input.ndim
+    old = (1,) * extra + tuple(input.shape)
+    shape = (
+        tuple(o if isinstance(n, int) and n == -1 else n for o, n in zip(old, target, strict=True))
+        if extra >= 0
+        else ()
+    )
+    fits = all(same(o, 1) or same(o, n) or isinstance(o, SymInt) for o, n in zip(old, shape, strict=False))
+    if extra < 0 or not fits:
+        raise RuntimeError(f"expand: shape {list(input.shape)} does not expand to {list(target)}")
+    return Expand(shape)(input)
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """Reverses the order along `dims`."""
+    return Flip(axes(sizes(dims), input.ndim, "flip"))(input)
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Joins tensors along `dim`. Raises RuntimeError where another dim differs."""
+    if not tensors:
+        raise RuntimeError("cat: expected a non-empty list of Tensors")
+    first = tensors[0]
+    dim = axis(dim, first.ndim, "cat")
+    for i, x in enumerate(tensors):
+        if x.ndim != first.ndim or any(
+            not _agree(a, b) for j, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if j != dim
+        ):
+            raise RuntimeError(
+                f"cat: sizes must match except in dim {dim}: tensor 0 has shape {list(first.shape)}, tensor {i} {list(x.shape)}"
+            )
+    common = dtypes.result_type([(2, x.dtype) for x in tensors])
+    return Concat(dim)(*[cast(x, common) for x in tensors])
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Joins tensors of equal shape along a new `dim`."""
+    if not tensors:
+        raise RuntimeError("stack: expected a non-empty list of Tensors")
+    return cat([unsqueeze(x, dim) for x in tensors], axis(dim, tensors[0].ndim + 1, "stack"))
+
+
+def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
+    """`length` elements from `start` along `dim`."""
+    key: list[Any] = [slice(None)] * input.ndim
+    key[axis(dim, input.ndim, "narrow")] = slice(start, start + length)
+    return input[tuple(key)]
+
+
+def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of the given size (the last may be smaller) or sizes along `dim`."""
+    size = input.shape[axis(dim, input.ndim, "split")]
+    if isinstance(split_size_or_sections, int):
+        step = split_size_or_sections
+        sections = [min(step, size - i) for i in range(0, size, step)]
+    else:
+        sections = list(split_size_or_sections)
+        if isinstance(size, int) and builtins.sum(sections) != size:
+            raise RuntimeError(f"split: sizes {sections} must sum to {size}, the size of dim {dim}")
+    starts = [builtins.sum(sections[:i]) for i in range(len(sections))]
+    return tuple(narrow(input, dim, a, n) for a, n in zip(starts, sections, strict=True))
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` pieces of equal size along `dim`; the last may be smaller."""
+    size = input.shape[axis(dim, input.ndim, "chunk")]
+    return split(input, -(-size // chunks), dim)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along `dim`, which goes away."""
+    dim = axis(dim, input.ndim, "unbind")
+    before = (slice(None),) * dim
+    return tuple(input[(*before, i)] for i in range(input.shape[dim]))
+
+
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """Tiles: dim i is repeated repeats[i] times."""
+    times = sizes(repeats)
+    if len(times) < input.ndim:
+        raise RuntimeError(f"repeat: expected at least {input.ndim} repeats, got {len(times)}")
+    shape = (1,) * (len(times) - input.ndim) + tuple(input.shape)
+    pairs = tuple(n for size in shape for n in (1, size))
+    spread = tuple(n for t, size in zip(times, shape, strict=True) for n in (t, size))
+    return reshape(expand(reshape(input, pairs), spread), tuple(t * n for t, n in zip(times, shape, strict=True)))
+
+
+def pad_constant(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
+    """Adds constants: `pad` is (before, after) of the last dim, then of the one before it, and so on."""
+    pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
+    pairs = [(0, 0)] * (input.ndim - len(pairs)) + pairs
+    if any(isinstance(n, int) and n < 0 for pair in pairs for n in pair):
+        input = input[tuple(slice(max(0, -b), n - max(0, -a)) for (b, a), n in zip(pairs, input.shape, strict=True))]
+        pairs = [(max(b, 0), max(a, 0)) for b, a in pairs]
+    return Pad(tuple(b for b, _ in pairs), tuple(a for _, a in pairs), value)(input)
+
+
+def sizes(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The sizes in `f(2, 3)` or `f((2, 3))`."""
+    return tuple(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
+
+
+def _agree(a: Size, b: Size) -> bool:
+    return same(a, b) or isinstance(a, SymInt) or isinstance(b, SymInt)
+
+
+def _filled(old: Shape, new: tuple[Any, ...]) -> Shape:
+    """`new` with its -1 computed. Raises RuntimeError where the numbers of elements differ."""
+    total = numel(old)
+    unknown = [i for i, n in enumerate(new) if isinstance(n, int) and n == -1]
+    known = numel(tuple(n for i, n in enumerate(new) if i not in unknown))
+    bad = len(unknown) > 1
+    if len(unknown) == 1 and not bad:
+        bad = isinstance(total, int) and isinstance(known, int) and (known == 0 or total % known != 0)
+        if not bad:
+            new = tuple(total // known if i in unknown else n for i, n in enumerate(new))
+    elif isinstance(total, int) and isinstance(known, int):
+        bad = total != known
+    if bad:
+        raise RuntimeError(f"shape {list(new)} is invalid for a tensor of shape {list(old)} ({total} elements)")
+    return new

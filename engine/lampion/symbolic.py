@@ -1,0 +1,327 @@
+"""What is not known while tracing: `SymInt`, a size, and `Spec`, the dtype and shape of a value without its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lampion.errors import UntraceableError
+
+
+class Atom(NamedTuple):
+    """An indivisible size: an axis (`op == "axis"`, args its name), or a quotient, remainder, maximum or minimum."""
+
+    op: str
+    args: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        if self.op == "axis":
+            return str(self.args[0])
+        if self.op in ("max", "min"):
+            return f"{self.op}({', '.join(map(str, self.args))})"
+        return f"(({self.args[0]}){self.op}({self.args[1]}))"
+
+
+class SymInt:
+    """A size that is not known while tracing, such as `x.shape[0]` along a dynamic axis.
+
+    Kept as a polynomial with integer coefficients over `Atom`s, so that equal sizes are found equal. Arithmetic gives
+    SymInts; what would need the number (`int(n)`, `range(n)`, `if n > 3`) raises `UntraceableError`, unless the answer is
+    the same for all non-negative sizes (`n + 1 > n`).
+    """
+
+    __slots__ = ("terms",)
+
+    def __init__(self, terms: Mapping[tuple[Atom, ...], int]) -> None:
+        self.terms = {monomial: c for monomial, c in sorted(terms.items(), key=str) if c}
+
+    @staticmethod
+    def axis(name: str) -> SymInt:
+        """The size of the dynamic axis called `name`."""
+        return SymInt({(Atom("axis", (name,)),): 1})
+
+    @property
+    def constant(self) -> int | None:
+        """The value, where it does not depend on any axis."""
+        return self.terms.get((), 0) if not self.terms.keys() - {()} else None
+
+    def evaluate(self, axes: Mapping[str, int]) -> int:
+        """The value for given sizes of the named axes."""
+        return sum(c * math.prod(_evaluate_atom(a, axes) for a in monomial) for monomial, c in self.terms.items())
+
+    def __add__(self, other: Any) -> Any:
+        return _combine(self, other, 1)
+
+    def __sub__(self, other: Any) -> Any:
+        return _combine(self, other, -1)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _simplify(SymInt({m: -c for m, c in self.terms.items()})) + other
+
+    def __mul__(self, other: Any) -> Any:
+        if not isinstance(other, int | SymInt):
+            return NotImplemented
+        terms: dict[tuple[Atom, ...], int] = {}
+        for m, c in self.terms.items():
+            for n, d in _terms(other).items():
+                key = tuple(sorted(m + n, key=str))
+                terms[key] = terms.get(key, 0) + c * d
+        return _simplify(SymInt(terms))
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _divide("//", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _divide("//", other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return _divide("%", self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return _divide("%", other, self)
+
+    def __neg__(self) -> Any:
+        return self * -1
+
+    def __pos__(self) -> Any:
+        return self
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __lt__(self, other: Any) -> Any:
+        return _compare("<", self, other, lambda low, high: _either(high < 0, low >= 0))
+
+    def __le__(self, other: Any) -> Any:
+        return _compare("<=", self, other, lambda low, high: _either(high <= 0, low > 0))
+
+    def __gt__(self, other: Any) -> Any:
+        return _compare(">", self, other, lambda low, high: _either(low > 0, high <= 0))
+
+    def __ge__(self, other: Any) -> Any:
+        return _compare(">=", self, other, lambda low, high: _either(low >= 0, high < 0))
+
+    def __eq__(self, other: object) -> Any:
+        return _compare("==", self, other, lambda low, high: _either(low == high == 0, low > 0 or high < 0))
+
+    def __ne__(self, other: object) -> Any:
+        return _compare("!=", self, other, lambda low, high: _either(low > 0 or high < 0, low == high == 0))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.terms.items()))
+
+    def __index__(self) -> int:
+        known = self.constant
+        if known is None:
+            raise UntraceableError(
+                f"the size `{self}` varies, so it has no Python value while tracing",
+                "keep it as a size (arithmetic, reshape, new tensors), or leave this axis out of `dynamic`",
+            )
+        return known
+
+    __int__ = __index__
+
+    def __bool__(self) -> bool:
+        return bool(self != 0)
+
+    def __repr__(self) -> str:
+        parts = []
+        for monomial, c in self.terms.items():
+            factors = [str(a) for a in monomial]
+            parts.append("*".join(([str(c)] if c != 1 or not factors else []) + factors))
+        return " + ".join(parts) or "0"
+
+
+Size = Any  # int, or SymInt while tracing
+Shape = tuple[Size, ...]
+
+
+class SymBool:
+    """A comparison of sizes that depends on them."""
+
+    __slots__ = ("left", "op", "right")
+
+    def __init__(self, op: str, left: Any, right: Any) -> None:
+        self.op, self.left, self.right = op, left, right
+
+    def __bool__(self) -> bool:
+        raise UntraceableError(
+            f"the choice `{self}` depends on a size that varies, so taking either branch would be wrong for some inputs",
+            "make the computation the same for every size, or leave this axis out of `dynamic`",
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.left} {self.op} {self.right}"
+
+
+class Spec:
+    """dtype and shape of a value whose numbers are not known; stands where an array stands, while tracing."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: Shape, dtype: np.dtype[Any] | type) -> None:
+        self.shape = shape
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise UntraceableError(
+            "numpy needs the numbers of a traced value, which are not known while tracing",
+            "the lampion function of the same name, so that the operation becomes part of the graph",
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+def numel(shape: Shape) -> Any:
+    """The number of elements of a shape."""
+    return math.prod(shape)
+
+
+def same(a: Size, b: Size) -> bool:
+    """Whether two sizes are known to be equal. Asks nothing of sizes that vary."""
+    if isinstance(a, SymInt) or isinstance(b, SymInt):
+        return _terms(a) == _terms(b)
+    return a == b
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """numpy's rule, also for sizes that vary: a varying size and a fixed one other than 1 are taken to agree.
+
+    Raises RuntimeError naming both shapes where they can't.
+    """
+    result: list[Size] = [1] * max(map(len, shapes), default=0)
+    for shape in shapes:
+        for i, size in enumerate(reversed(shape), 1):
+            result[-i] = _broadcast(result[-i], size, shapes)
+    return tuple(result)
+
+
+def maximum(a: Size, b: Size) -> Size:
+    """max(a, b) as a size."""
+    return _extremum("max", a, b)
+
+
+def minimum(a: Size, b: Size) -> Size:
+    """min(a, b) as a size."""
+    return _extremum("min", a, b)
+
+
+def _broadcast(a: Size, b: Size, shapes: tuple[Shape, ...]) -> Size:
+    if same(a, b) or same(b, 1):
+        return a
+    if same(a, 1):
+        return b
+    if isinstance(a, int) and isinstance(b, int):
+        raise RuntimeError(f"shapes {' and '.join(map(_show, shapes))} do not broadcast: {a} against {b}")
+    if isinstance(a, int) or isinstance(b, int):
+        return a if isinstance(a, int) else b
+    return maximum(a, b)
+
+
+def _show(shape: Shape) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _terms(x: Any) -> dict[tuple[Atom, ...], int]:
+    if isinstance(x, SymInt):
+        return x.terms
+    return {(): int(x)} if x else {}
+
+
+def _simplify(x: SymInt) -> Size:
+    known = x.constant
+    return x if known is None else known
+
+
+def _combine(a: SymInt, b: Any, sign: int) -> Any:
+    if not isinstance(b, int | SymInt):
+        return NotImplemented
+    terms = dict(a.terms)
+    for m, c in _terms(b).items():
+        terms[m] = terms.get(m, 0) + sign * c
+    return _simplify(SymInt(terms))
+
+
+def _divide(op: str, a: Any, b: Any) -> Any:
+    if not isinstance(a, int | SymInt) or not isinstance(b, int | SymInt):
+        return NotImplemented
+    if isinstance(b, int) and all(c % b == 0 for c in _terms(a).values()):
+        quotient = _simplify(SymInt({m: c // b for m, c in _terms(a).items()}))
+        return quotient if op == "//" else 0
+    if same(a, b):
+        return 1 if op == "//" else 0
+    shared = _cancel(a, b)
+    if shared is not None:
+        return shared if op == "//" else 0
+    return SymInt({(Atom(op, (a, b)),): 1})
+
+
+def _cancel(a: Any, b: Any) -> Size | None:
+    """a / b where b is a single term that divides every term of a."""
+    if len(_terms(b)) != 1:
+        return None
+    [(divisor, d)] = _terms(b).items()
+    quotient: dict[tuple[Atom, ...], int] = {}
+    for monomial, c in _terms(a).items():
+        rest = list(monomial)
+        for atom in divisor:
+            if atom not in rest:
+                return None
+            rest.remove(atom)
+        if c % d:
+            return None
+        quotient[tuple(rest)] = c // d
+    return _simplify(SymInt(quotient))
+
+
+def _extremum(op: str, a: Size, b: Size) -> Size:
+    if isinstance(a, int) and isinstance(b, int):
+        return max(a, b) if op == "max" else min(a, b)
+    low, high = _bounds(_difference(a, b))
+    if low >= 0 or high <= 0:
+        return a if (low >= 0) == (op == "max") else b
+    return SymInt({(Atom(op, tuple(sorted((a, b), key=str))),): 1})
+
+
+def _difference(a: Any, b: Any) -> SymInt:
+    difference = a - b
+    return difference if isinstance(difference, SymInt) else SymInt({(): difference})
+
+
+def _bounds(x: SymInt) -> tuple[float, float]:
+    """Bounds of a polynomial whose axes are non-negative."""
+    low = high = float(x.terms.get((), 0))
+    for monomial, c in x.terms.items():
+        if monomial:
+            non_negative = all(a.op in ("axis", "max", "//", "%") for a in monomial)
+            low = low if c > 0 and non_negative else -math.inf
+            high = high if c < 0 and non_negative else math.inf
+    return low, high
+
+
+def _either(true: bool, false: bool) -> bool | None:
+    return True if true else False if false else None
+
+
+def _compare(op: str, a: SymInt, b: object, decide: Callable[[float, float], bool | None]) -> Any:
+    if not isinstance(b, int | SymInt):
+        return NotImplemented
+    answer = decide(*_bounds(_difference(a, b)))
+    return SymBool(op, a, b) if answer is None else answer
+
+
+def _evaluate_atom(atom: Atom, axes: Mapping[str, int]) -> int:
+    if atom.op == "axis":
+        return axes[atom.args[0]]
+    a, b = (x.evaluate(axes) if isinstance(x, SymInt) else x for x in atom.args)
+    return int(
+        {"//": lambda: a // b, "%": lambda: a % b, "max": lambda: max(a, b), "min": lambda: min(a, b)}[atom.op]()
+    )

@@ -1,0 +1,191 @@
+"""The tape: `Value` (what was computed), `Node` (by which op, from what) and `Primitive` (how).
+
+A `Tensor` is only a name for a Value, and in-place methods give the name to another Value. So a Value never changes its
+place on the tape, and `backward`, the exporter and a printer read the same nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from lampion.symbolic import Spec
+
+if TYPE_CHECKING:
+    from lampion.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+Data = Any  # Array, or Spec while tracing
+Gradient = Any  # Tensor | None, or a function without arguments that gives one
+
+_order = count()
+
+
+class Version:
+    """Shared by all Values over one piece of memory: how often it was written, and whether others look at it."""
+
+    __slots__ = ("shared", "writes")
+
+    def __init__(self) -> None:
+        self.writes = 0
+        self.shared = False
+
+
+class Value:
+    """An array (or a Spec, while tracing) with its place on the tape."""
+
+    __slots__ = ("__weakref__", "data", "grad", "hooks", "index", "node", "requires_grad", "retains_grad", "version")
+
+    def __init__(self, data: Data, requires_grad: bool = False, node: Node | None = None, index: int = 0) -> None:
+        self.data = data
+        self.requires_grad = requires_grad
+        self.node = node
+        self.index = index
+        self.grad: Tensor | None = None
+        self.retains_grad = False
+        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
+        self.version = Version()
+
+    @property
+    def key(self) -> Any:
+        """What stays the same however often the Value is rebuilt from its node."""
+        return (self.node, self.index) if self.node is not None else self
+
+
+class Node:
+    """One entry of the tape: an op, the Values it took, and the data it gave (None in `data` once freed)."""
+
+    __slots__ = ("__weakref__", "data", "inputs", "op", "order", "where", "writes")
+
+    def __init__(self, op: Primitive, inputs: tuple[Value, ...], data: tuple[Data, ...]) -> None:
+        self.op = op
+        self.inputs: tuple[Value, ...] | None = inputs
+        self.data: tuple[Data, ...] = data
+        self.writes = [v.version.writes for v in inputs]
+        self.order = next(_order)
+
+    def outputs(self) -> tuple[Value, ...]:
+        """The Values this node gave, rebuilt: the node holds only their data, so that no reference cycle arises."""
+        return tuple(Value(d, True, self, i) for i, d in enumerate(self.data))
+
+
+class Handle:
+    """A name for a Value. `Tensor` is the one kind there is; it registers itself as `kind`."""
+
+    __slots__ = ("__weakref__", "_value")
+    _value: Value
+    kind: ClassVar[type[Tensor]]
+
+
+class _GradMode:
+    __slots__ = ("enabled",)
+
+    def __init__(self) -> None:
+        self.enabled = True
+
+
+grad_mode = _GradMode()
+
+
+@contextmanager
+def grad_enabled(enabled: bool) -> Iterator[None]:
+    """Whether what runs inside is recorded for `backward`."""
+    before, grad_mode.enabled = grad_mode.enabled, enabled
+    try:
+        yield
+    finally:
+        grad_mode.enabled = before
+
+
+class Trace:
+    """The nodes that a traced function made, in order."""
+
+    __slots__ = ("nodes",)
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+
+_traces: list[Trace] = []
+
+
+def tracing() -> bool:
+    """Whether a trace is being recorded."""
+    return bool(_traces)
+
+
+@contextmanager
+def recording(trace: Trace) -> Iterator[Trace]:
+    """Records every node on a traced value into `trace`."""
+    _traces.append(trace)
+    try:
+        yield trace
+    finally:
+        _traces.pop()
+
+
+class Primitive:
+    """Base class of every op. An op with settings (dimensions, strides) is an instance that carries them.
+
+    A subclass gives `forward` on numpy arrays, `infer` of the output's Spec from inputs that may be Specs, and `gradient`
+    in Tensor ops. Several outputs are a tuple in all three.
+    """
+
+    view: ClassVar[bool] = False  # the output shares memory with the first input
+    random: ClassVar[bool] = False  # two calls differ, so while tracing it is recorded even when all inputs are known
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """numpy arrays in, one array or a tuple of them out."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def infer(self, *args: Any, **kwargs: Any) -> Any:
+        """One Spec or a tuple of them. The inputs are Specs or arrays: only `shape` and `dtype` may be asked."""
+        raise NotImplementedError(f"{type(self).__name__} has no shape inference")
+
+    def gradient(self, *args: Any, **kwargs: Any) -> tuple[Gradient, ...]:
+        """gradient(g, out, *inputs): the gradient of every input from `g`, that of the output: a Tensor, None, or a function that gives the Tensor.
+
+        Written in Tensor ops, so that it can be differentiated and traced. Expensive ones are functions, called only where
+        needed. With several outputs `g` and `out` are tuples, and a `g` that nobody sent is None.
+        """
+        raise RuntimeError(f"{type(self).__name__.lower()} is not differentiable")
+
+    def attributes(self) -> dict[str, Any]:
+        """The settings of this op, for printing and conversion."""
+        return dict(vars(self))
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        values = tuple([t._value for t in inputs])
+        datas = [v.data for v in values]
+        traced = bool(_traces) and (self.random or Spec in map(type, datas))
+        result = self.infer(*datas) if traced else self.forward(*datas)
+        single = not isinstance(result, tuple)
+        outputs = (result,) if single else result
+        if not traced:
+            outputs = tuple([d if type(d) is np.ndarray else np.asarray(d) for d in outputs])
+        wants_grad = grad_mode.enabled and any([v.requires_grad for v in values])
+        node = None
+        if traced or wants_grad:
+            node = Node(self, values, outputs)
+            if traced:
+                _traces[-1].nodes.append(node)
+        tensors = tuple([wrap(Value(d, wants_grad and d.dtype.kind in "fc", node, i)) for i, d in enumerate(outputs)])
+        if self.view:
+            values[0].version.shared = True
+            tensors[0]._value.version = values[0].version
+        return tensors[0] if single else tensors
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{k}={v}" for k, v in self.attributes().items())
+        return f"{type(self).__name__}({settings})"
+
+
+def wrap(value: Value) -> Tensor:
+    """A Tensor that names `value`."""
+    tensor = Handle.kind.__new__(Handle.kind)
+    tensor._value = value
+    return tensor

@@ -1,0 +1,611 @@
+"""`Tensor`: a numpy array, or a Symbol while tracing, with its place on the tape. PyTorch's `torch.Tensor`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from lampion import autograd, dtypes
+from lampion.dtypes import dtype
+from lampion.errors import UntraceableError
+from lampion.ops import create, elementwise, index, matmul, promote, random, reduce
+from lampion.ops import shape as shapes
+from lampion.symbolic import SymInt, numel
+from lampion.tape import Handle, Value, grad_mode, wrap
+
+
+class Size(tuple[Any, ...]):
+    """A shape. Its entries are int, or SymInt along axes that vary."""
+
+    __slots__ = ()
+
+    def numel(self) -> Any:
+        """The number of elements."""
+        return numel(self)
+
+    def __repr__(self) -> str:
+        return f"lampion.Size([{', '.join(map(str, self))}])"
+
+
+class Tensor(Handle):
+    """An array of numbers that remembers how it came about.
+
+    The methods are the functions of `lampion.ops`, listed below by family; a method with a trailing underscore changes the
+    tensor in place.
+    """
+
+    __slots__ = ("__dict__",)
+
+    # ---- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, off the tape. Assigning gives the tensor other numbers."""
+        return self.detach()
+
+    @data.setter
+    def data(self, new: Tensor) -> None:
+        self._value.data = new._value.data
+        self._value.version.writes += 1
+
+    @property
+    def shape(self) -> Size:
+        """The sizes, one a dimension."""
+        return Size(self._value.data.shape)
+
+    @property
+    def dtype(self) -> dtype:
+        """The data type of the elements."""
+        return dtypes.of(self._value.data.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return int(self._value.data.ndim)
+
+    @property
+    def device(self) -> str:
+        """Always "cpu"."""
+        return "cpu"
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are wanted with respect to it."""
+        return self._value.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        self.requires_grad_(wanted)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """What `backward` accumulated here."""
+        return self._value.grad
+
+    @grad.setter
+    def grad(self, g: Tensor | None) -> None:
+        if g is not None and tuple(g.shape) != tuple(self.shape):
+            raise RuntimeError(f"grad: expected shape {list(self.shape)}, got {list(g.shape)}")
+        self._value.grad = g
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the tape that gave it; None for leaves."""
+        return self._value.node if self._value.requires_grad else None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was not computed from something that requires grad."""
+        return self.grad_fn is None
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - torch's name
+        """Dimensions in reverse order."""
+        return self.permute(*range(self.ndim - 1, -1, -1))
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - torch's name
+        """The last two dimensions swapped."""
+        return self.transpose(-1, -2)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dim."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self) -> Any:
+        """The number of elements."""
+        return numel(self.shape)
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floating point numbers."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the elements are complex numbers."""
+        return self.dtype.is_complex
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in row-major order."""
+        return isinstance(self._value.data, np.ndarray) and bool(self._value.data.flags.c_contiguous)
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.ndim
+
+    # ---- to Python and numpy ----------------------------------------------------------------------------------------
+
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
+        """The numpy array, sharing memory. Raises RuntimeError for a tensor that requires grad, unless `force`."""
+        if self.requires_grad and not force:
+            raise RuntimeError("numpy: cannot be called on a Tensor that requires grad; use tensor.detach().numpy()")
+        array = self._known("numpy()", "lampion's function of the same name instead of numpy's")
+        self._value.version.shared = True
+        return array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self._known("a numpy function", "lampion's function of the same name")
+        if self.requires_grad:
+            raise RuntimeError("numpy: cannot be called on a Tensor that requires grad; use tensor.detach().numpy()")
+        return np.array(array, dtype=dtype, copy=copy)
+
+    __array_priority__ = 1000
+
+    def item(self) -> Any:
+        """The one element as a Python number. Raises RuntimeError for several."""
+        return self._one("item()").item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._known("tolist()", "tensor operations").tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self._one("a Python condition (if, while, and, or, not, assert)", "lampion.where(condition, a, b)"))
+
+    def __int__(self) -> int:
+        return int(self._one("int()", "the tensor itself, or .to(lampion.int64)").item())
+
+    def __float__(self) -> float:
+        return float(self._one("float()", "the tensor itself, or .to(lampion.float32)").item())
+
+    def __complex__(self) -> complex:
+        return complex(self._one("complex()").item())
+
+    def __index__(self) -> int:
+        if self.dtype.category > dtypes.INTEGER:
+            raise TypeError(f"only integer tensors of a single element can be converted to an index, got {self.dtype}")
+        return int(self._one("a Python index or range", "index_select or gather with the tensor as index").item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        if isinstance(self.shape[0], SymInt):
+            raise UntraceableError(
+                f"a Python loop over a dynamic axis (size `{self.shape[0]}`) has no fixed number of turns",
+                "an operation on the whole tensor, or leave this axis out of `dynamic`",
+            )
+        return iter(self.unbind(0))
+
+    def __contains__(self, x: Any) -> bool:
+        return bool((self == x).any())
+
+    def __repr__(self) -> str:
+        data = self._value.data
+        if not isinstance(data, np.ndarray):
+            return f"tensor(traced {data})"
+        body = np.array2string(data, separator=", ", prefix="tensor(", precision=4, threshold=1000)
+        usual = self.dtype in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
+        notes = [] if usual else [f"dtype={self.dtype}"]
+        if self.grad_fn is not None:
+            notes.append(f"grad_fn={type(self.grad_fn.op).__name__}")
+        elif self.requires_grad:
+            notes.append("requires_grad=True")
+        return f"tensor({', '.join([body, *notes])})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.ndim == 0 else repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError("deepcopy: only leaf Tensors can be copied so; use detach().clone()")
+        copy = type(self).__new__(type(self))
+        copy._value = Value(self._value.data.copy(), self.requires_grad)
+        memo[id(self)] = copy
+        return copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.detach().numpy(), self.requires_grad)
+
+    def _known(self, what: str, instead: str = "tensor operations") -> np.ndarray[Any, Any]:
+        data = self._value.data
+        if isinstance(data, np.ndarray):
+            return data
+        if isinstance(data, autograd.Overwritten):
+            data.__array__()
+        raise UntraceableError(
+            f"{what} needs the numbers of a traced value ({data}), which would bake one choice in", instead
+        )
+
+    def _one(self, what: str, instead: str = "tensor operations") -> np.ndarray[Any, Any]:
+        array = self._known(what, instead)
+        if array.size != 1:
+            raise RuntimeError(f"{what}: expected a Tensor with one element, got shape {list(array.shape)}")
+        return array.reshape(())
+
+    # ---- its place on the tape --------------------------------------------------------------------------------------
+
+    def backward(
+        self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
+    ) -> None:
+        """Adds the gradient of this tensor to `.grad` of every leaf that requires it. See `lampion.autograd.backward`."""
+        autograd.backward(self, gradient, retain_graph, create_graph)
+
+    def detach(self) -> Tensor:
+        """The same memory, off the tape."""
+        value = Value(self._value.data)
+        if isinstance(value.data, np.ndarray):
+            self._value.version.shared = True
+            value.version = self._value.version
+            return wrap(value)
+        value.node, value.index = self._value.node, self._value.index
+        return wrap(value)
+
+    def detach_(self) -> Tensor:
+        """Takes this tensor off the tape."""
+        self._value = self.detach()._value
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Asks for gradients with respect to this leaf, or no longer."""
+        if requires_grad and self.dtype.category < dtypes.FLOAT:
+            raise RuntimeError(
+                f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
+            )
+        if not requires_grad and not self.is_leaf:
+            raise RuntimeError("you can only change requires_grad flags of leaf variables; use detach()")
+        self._value.requires_grad = requires_grad
+        return self
+
+    def retain_grad(self) -> None:
+        """Keeps `.grad` for this tensor although it is no leaf."""
+        self._value.retains_grad = not self.is_leaf
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Calls `hook` with every gradient that arrives here; what it returns replaces the gradient."""
+        if not self.requires_grad:
+            raise RuntimeError("register_hook: cannot register a hook on a tensor that doesn't require gradient")
+        hooks = self._value.hooks = self._value.hooks if self._value.hooks is not None else {}
+        return RemovableHandle(hooks, hook)
+
+    def clone(self) -> Tensor:
+        """A copy that passes gradients through."""
+        return Clone()(self)
+
+    def contiguous(self) -> Tensor:
+        """The same elements in row-major order: itself, where they lie so."""
+        return self if self.is_contiguous() or not isinstance(self._value.data, np.ndarray) else self.clone()
+
+    # ---- conversion -------------------------------------------------------------------------------------------------
+
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+        """In another dtype (given as such, by name, or as another tensor's); "cpu" is the only device."""
+        for arg in args:
+            if isinstance(arg, Tensor):
+                dtype = arg.dtype
+            elif isinstance(arg, str):
+                create.check_device(arg)
+            else:
+                dtype = arg
+        create.check_device(device)
+        result = self if dtype is None else elementwise.to_dtype(self, dtype)
+        return result.clone() if copy and result is self else result
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """In the dtype of `other`."""
+        return self.to(other.dtype)
+
+    def cpu(self) -> Tensor:
+        """Itself."""
+        return self
+
+    def float(self) -> Tensor:
+        """As float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Tensor:
+        """As float64."""
+        return self.to(dtypes.float64)
+
+    def half(self) -> Tensor:
+        """As float16."""
+        return self.to(dtypes.float16)
+
+    def long(self) -> Tensor:
+        """As int64."""
+        return self.to(dtypes.int64)
+
+    def int(self) -> Tensor:
+        """As int32."""
+        return self.to(dtypes.int32)
+
+    def bool(self) -> Tensor:
+        """As bool: whether other than 0."""
+        return self.to(dtypes.bool_)
+
+    # ---- indexing ---------------------------------------------------------------------------------------------------
+
+    __getitem__ = index.getitem
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._become(index.assign(self, key, value))
+
+    # ---- elementwise ------------------------------------------------------------------------------------------------
+
+    add, sub, mul, div, pow = elementwise.add, elementwise.sub, elementwise.mul, elementwise.div, elementwise.pow
+    floor_divide, remainder = elementwise.floor_divide, elementwise.remainder
+    maximum, minimum, atan2 = elementwise.maximum, elementwise.minimum, elementwise.atan2
+    eq, ne, lt, le, gt, ge = (
+        elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge,
+    )  # fmt: skip
+    neg, exp, expm1, log, log1p = (
+        elementwise.neg,
+        elementwise.exp,
+        elementwise.expm1,
+        elementwise.log,
+        elementwise.log1p,
+    )
+    sqrt, rsqrt, square, reciprocal = elementwise.sqrt, elementwise.rsqrt, elementwise.square, elementwise.reciprocal
+    abs, sign, floor, ceil = elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil
+    round, trunc, clamp, clip = elementwise.round, elementwise.trunc, elementwise.clamp, elementwise.clamp
+    sin, cos, tan, asin, acos, atan = (
+        elementwise.sin, elementwise.cos, elementwise.tan, elementwise.asin, elementwise.acos, elementwise.atan,
+    )  # fmt: skip
+    sinh, cosh, tanh, sigmoid, relu, erf = (
+        elementwise.sinh, elementwise.cosh, elementwise.tanh, elementwise.sigmoid, elementwise.relu, elementwise.erf,
+    )  # fmt: skip
+    isnan, isinf, isfinite, isclose = elementwise.isnan, elementwise.isinf, elementwise.isfinite, elementwise.isclose
+    logical_not, logical_and, logical_or, logical_xor = (
+        elementwise.logical_not, elementwise.logical_and, elementwise.logical_or, elementwise.logical_xor,
+    )  # fmt: skip
+    lerp, addcmul, addcdiv = elementwise.lerp, elementwise.addcmul, elementwise.addcdiv
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        """self where the condition holds, else other."""
+        return elementwise.where(condition, self, other)
+
+    __add__ = __radd__ = elementwise.add
+    __sub__, __rsub__ = elementwise.sub, elementwise.rsub
+    __mul__ = __rmul__ = elementwise.mul
+    __truediv__, __rtruediv__ = elementwise.div, elementwise.rdiv
+    __floordiv__, __rfloordiv__ = elementwise.floor_divide, elementwise.rfloordiv
+    __mod__, __rmod__ = elementwise.remainder, elementwise.rmod
+    __pow__, __rpow__ = elementwise.pow, elementwise.rpow
+    __neg__, __abs__, __invert__ = elementwise.neg, elementwise.abs, elementwise.bitwise_not
+    __and__ = __rand__ = elementwise.bitwise_and
+    __or__ = __ror__ = elementwise.bitwise_or
+    __xor__ = __rxor__ = elementwise.bitwise_xor
+    __eq__, __ne__ = elementwise.eq, elementwise.ne  # type: ignore[assignment]
+    __lt__, __le__, __gt__, __ge__ = elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
+    __hash__ = object.__hash__
+
+    # ---- reductions -------------------------------------------------------------------------------------------------
+
+    sum, mean, var, std, prod, norm = reduce.sum, reduce.mean, reduce.var, reduce.std, reduce.prod, reduce.norm
+    amax, amin, max, min, argmax, argmin = (
+        reduce.amax, reduce.amin, reduce.max, reduce.min, reduce.argmax, reduce.argmin,
+    )  # fmt: skip
+    any, all, cumsum, logsumexp = reduce.any, reduce.all, reduce.cumsum, reduce.logsumexp
+    softmax, log_softmax = reduce.softmax, reduce.log_softmax
+
+    # ---- shape ------------------------------------------------------------------------------------------------------
+
+    reshape = view = shapes.reshape
+    flatten, unflatten, permute, transpose, swapaxes = (
+        shapes.flatten, shapes.unflatten, shapes.permute, shapes.transpose, shapes.transpose,
+    )  # fmt: skip
+    movedim, t, squeeze, unsqueeze, expand = shapes.movedim, shapes.t, shapes.squeeze, shapes.unsqueeze, shapes.expand
+    flip, narrow, split, chunk, unbind, repeat = (
+        shapes.flip, shapes.narrow, shapes.split, shapes.chunk, shapes.unbind, shapes.repeat,
+    )  # fmt: skip
+    pad_constant = shapes.pad_constant
+    tril, triu = create.tril, create.triu
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """In the shape of `other`."""
+        return self.reshape(other.shape)
+
+    reshape_as = view_as
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Expanded to the shape of `other`."""
+        return self.expand(other.shape)
+
+    # ---- picking ----------------------------------------------------------------------------------------------------
+
+    gather, scatter_add, index_select = index.gather, index.scatter_add, index.index_select
+    nonzero, masked_select, masked_fill = index.nonzero, index.masked_select, index.masked_fill
+
+    # ---- products ---------------------------------------------------------------------------------------------------
+
+    matmul, mm, bmm, mv, dot, outer = matmul.matmul, matmul.mm, matmul.bmm, matmul.mv, matmul.dot, matmul.outer
+    __matmul__ = matmul
+
+    # ---- random -----------------------------------------------------------------------------------------------------
+
+    bernoulli, multinomial = random.bernoulli, random.multinomial
+
+    def uniform_(self, a: Any = 0.0, b: Any = 1.0, *, generator: random.Generator | None = None) -> Tensor:
+        """Fills with uniform numbers from [a, b)."""
+        return self._become(random.rand(*self.shape, dtype=self.dtype, generator=generator) * (b - a) + a)
+
+    def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: random.Generator | None = None) -> Tensor:
+        """Fills with normal numbers."""
+        return self._become(random.randn(*self.shape, dtype=self.dtype, generator=generator) * std + mean)
+
+    # ---- in place ---------------------------------------------------------------------------------------------------
+
+    def _become(self, result: Tensor) -> Tensor:
+        """This name gets the value of `result`, in its own dtype and shape; memory that others look at is written to."""
+        mine, other = self._value, result._value
+        if mine.requires_grad and mine.node is None and grad_mode.enabled:
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation; use no_grad()"
+            )
+        if tuple(other.data.shape) != tuple(mine.data.shape):
+            raise RuntimeError(
+                f"in-place: output shape {list(other.data.shape)} doesn't match tensor shape {list(mine.data.shape)}"
+            )
+        if dtypes.of(other.data.dtype).category > self.dtype.category:
+            raise RuntimeError(f"in-place: result type {result.dtype} can't be cast to the tensor's {self.dtype}")
+        if other.data.dtype != mine.data.dtype:
+            other = promote.cast(result, self.dtype)._value
+        traced = not isinstance(mine.data, np.ndarray) or not isinstance(other.data, np.ndarray)
+        if mine.version.shared and traced:
+            raise UntraceableError(
+                "in-place change of a tensor that shares memory with others, which would have to change too",
+                "the operation without its underscore, on a new name",
+            )
+        if mine.version.shared and other.requires_grad:
+            raise RuntimeError(
+                "in-place: the tensor shares memory with others (a view or numpy array) and the result requires grad"
+            )
+        if mine.version.shared:
+            np.copyto(mine.data, other.data)
+            mine.version.writes += 1
+            return self
+        keeps_leaf = mine.node is None and mine.requires_grad
+        data = other.data if traced or (other.data.base is None and other.data.flags.writeable) else other.data.copy()
+        value = Value(
+            data,
+            mine.requires_grad if keeps_leaf else other.requires_grad,
+            None if keeps_leaf else other.node,
+            other.index,
+        )
+        if keeps_leaf:
+            mine.data = data
+            mine.version.writes += 1
+            return self
+        self._value = value
+        return self
+
+    def copy_(self, src: Any) -> Tensor:
+        """Takes the numbers of `src`, broadcast and converted."""
+        return self._become(promote.as_tensor(src, self.dtype).expand(self.shape).clone())
+
+    def fill_(self, value: Any) -> Tensor:
+        """Sets every element."""
+        return self._become(create.full_like(self, value))
+
+    def zero_(self) -> Tensor:
+        """Sets every element to 0."""
+        return self.fill_(0)
+
+    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """self + alpha * other"""
+        return self._become(elementwise.add(self, other, alpha=alpha))
+
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """self - alpha * other"""
+        return self._become(elementwise.sub(self, other, alpha=alpha))
+
+    def mul_(self, other: Any) -> Tensor:
+        """self * other"""
+        return self._become(elementwise.mul(self, other))
+
+    def div_(self, other: Any) -> Tensor:
+        """self / other"""
+        return self._become(elementwise.div(self, other))
+
+    def pow_(self, exponent: Any) -> Tensor:
+        """self ** exponent"""
+        return self._become(elementwise.pow(self, exponent))
+
+    def sqrt_(self) -> Tensor:
+        """The square root."""
+        return self._become(elementwise.sqrt(self))
+
+    def neg_(self) -> Tensor:
+        """-self"""
+        return self._become(elementwise.neg(self))
+
+    def relu_(self) -> Tensor:
+        """max(self, 0)"""
+        return self._become(elementwise.relu(self))
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limits to [min, max]."""
+        return self._become(elementwise.clamp(self, min, max))
+
+    def lerp_(self, end: Tensor, weight: Any) -> Tensor:
+        """self + weight * (end - self)"""
+        return self._become(elementwise.lerp(self, end, weight))
+
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+        """self + value * tensor1 * tensor2"""
+        return self._become(elementwise.addcmul(self, tensor1, tensor2, value=value))
+
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+        """self + value * tensor1 / tensor2"""
+        return self._become(elementwise.addcdiv(self, tensor1, tensor2, value=value))
+
+    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
+        """`value` where `mask` holds."""
+        return self._become(index.masked_fill(self, mask, value))
+
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+
+
+class Clone(elementwise.Elementwise):
+    """A copy."""
+
+    def forward(self, x: Any) -> Any:
+        return x.copy()
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (g,)
+
+
+class RemovableHandle:
+    """Takes a hook off again: `remove()`, or leaving a `with` block."""
+
+    _next = 0
+
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
+        RemovableHandle._next += 1
+        self.id = RemovableHandle._next
+        self.hooks = hooks
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Takes the hook off."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def _rebuild(kind: type[Tensor], array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
+    tensor = kind.__new__(kind)
+    tensor._value = Value(array, requires_grad)
+    return tensor
+
+
+Handle.kind = Tensor
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a Tensor."""
+    return isinstance(obj, Tensor)
