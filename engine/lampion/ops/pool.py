@@ -36,25 +36,25 @@ class MaxPool(Primitive):
         return ((x.detach() * 0).flatten(2).scatter_add(2, places, g[0].flatten(2)).reshape(x.shape),)
 
 
-class SumPool(Primitive):
-    """The sum over each window of `kernel`, padding counted as 0."""
+class AvgPool(Primitive):
+    """The mean over each window of `kernel`, padding counted as 0."""
 
     def __init__(self, kernel: tuple[int, ...], at: Geometry) -> None:
         self.kernel = kernel
         self.at = at
 
     def forward(self, x: Any) -> Any:
-        return forward(x, _ones(x, self.kernel), self.at._replace(groups=x.shape[1]))
+        return forward(x, _uniform(x, self.kernel), self.at._replace(groups=x.shape[1]))
 
     def infer(self, x: Any) -> Spec:
         return Spec((*x.shape[:2], *self.at.output_size(x.shape[2:], self.kernel)), x.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (SumPoolInput(self.kernel, self.at, x.shape[2:])(g),)
+        return (AvgPoolInput(self.kernel, self.at, x.shape[2:])(g),)
 
 
-class SumPoolInput(Primitive):
-    """`SumPool` transposed: every element of a window gets the window's number added."""
+class AvgPoolInput(Primitive):
+    """`AvgPool` transposed: every element of a window gets an even share of the window's number added."""
 
     def __init__(self, kernel: tuple[int, ...], at: Geometry, size: Shape) -> None:
         self.kernel = kernel
@@ -62,13 +62,13 @@ class SumPoolInput(Primitive):
         self.size = size
 
     def forward(self, g: Any) -> Any:
-        return input_gradient(g, _ones(g, self.kernel), self.size, self.at._replace(groups=g.shape[1]))  # type: ignore[arg-type]
+        return input_gradient(g, _uniform(g, self.kernel), self.size, self.at._replace(groups=g.shape[1]))  # type: ignore[arg-type]
 
     def infer(self, g: Any) -> Spec:
         return Spec((*g.shape[:2], *self.size), g.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (SumPool(self.kernel, self.at)(g),)
+        return (AvgPool(self.kernel, self.at)(g),)
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------
@@ -94,15 +94,11 @@ def avg_pool(
     """The mean of each window; padding counts as 0, and among the elements unless `count_include_pad` is False."""
     who = f"avg_pool{rank}d"
     x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, 1, ceil_mode, 0)
-    total: Tensor = SumPool(kernel, at)(x)
-    plain = (
-        divisor_override is not None or (not any(at.padding) and x is input) or (count_include_pad and not ceil_mode)
-    )
-    mean = (
-        total / (divisor_override or math.prod(kernel))
-        if plain
-        else total / _counts(rank, input, x, kernel, at, count_include_pad)
-    )
+    mean: Tensor = AvgPool(kernel, at)(x)
+    if divisor_override is not None:
+        mean = mean * (math.prod(kernel) / divisor_override)
+    elif (any(at.padding) and not count_include_pad) or x is not input and ceil_mode:
+        mean = mean * (math.prod(kernel) / _counts(rank, input, x, kernel, at, count_include_pad))
     return mean.squeeze(0) if input.ndim == rank + 1 else mean
 
 
@@ -181,8 +177,9 @@ def _counts(rank: int, input: Tensor, x: Tensor, kernel: tuple[int, ...], at: Ge
     return np.maximum(counts, 1).astype(x.dtype.numpy)
 
 
-def _ones(x: Any, kernel: tuple[int, ...]) -> Any:
-    return np.ones((x.shape[1], 1, *kernel), x.dtype)
+def _uniform(x: Any, kernel: tuple[int, ...]) -> Any:
+    """A depthwise weight that takes the mean."""
+    return np.full((x.shape[1], 1, *kernel), 1 / math.prod(kernel), x.dtype)
 
 
 def _largest(x: Any, kernel: tuple[int, ...], at: Geometry) -> tuple[Any, Any]:
