@@ -1,0 +1,100 @@
+"""The application: the route table inside the middleware, with the hot routes beside FastAPI instead of in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lampion_server.dataplane import DataPlane
+from lampion_server.examples import ERROR, path_parameters
+from lampion_server.http import error_response, no_route
+from lampion_server.middleware import wrapped
+from lampion_server.routes import ROUTES, Route
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build_app(plane: DataPlane) -> ASGIApp:
+    """The whole server as an ASGI application; its lifespan closes `plane` at the end."""
+    return wrapped(HotRoutes(plane, _fastapi(plane)), plane)
+
+
+class HotRoutes:
+    """Answers the hot routes itself (a match, a handler, nothing between) and leaves the rest to `app`."""
+
+    def __init__(self, plane: DataPlane, app: ASGIApp) -> None:
+        self.app = app
+        hot = [route for route in ROUTES if route.hot]
+        self.routes = [(route.method, compile_path(route.path)[0], _endpoint(route, plane)) for route in hot]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for method, pattern, endpoint in self.routes:
+                if scope["method"] == method and (match := pattern.match(scope["path"])):
+                    scope["path_params"] = match.groupdict()
+                    response = await endpoint(Request(scope, receive, send))
+                    return await response(scope, receive, send)
+        return await self.app(scope, receive, send)
+
+
+def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
+    """The one place where an exception becomes an answer."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await route.handler(request, plane)
+        except Exception as error:
+            return error_response(error, request)
+
+    return endpoint
+
+
+def _fastapi(plane: DataPlane) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await plane.close()
+
+    async def not_routed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return error_response(no_route(error, request, plane.repository.names()), request)
+
+    api = FastAPI(title="lampion", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
+    api.add_exception_handler(HTTPException, not_routed)
+    for route in ROUTES:
+        api.add_api_route(
+            route.path,
+            _endpoint(route, plane),
+            methods=[route.method],
+            summary=route.summary,
+            operation_id=f"{route.method} {route.path}",
+            tags=["models" if "{model}" in route.path else "server"],
+            response_model=None,
+            response_class=Response,
+            responses=_answers(route),
+            openapi_extra=_operation(route),
+        )
+    return api
+
+
+def _answers(route: Route) -> dict[int | str, dict[str, Any]]:
+    example = {"text/plain": {}} if route.answer is None else {"application/json": {"example": route.answer}}
+    return {
+        200: {"description": "the answer", "content": example},
+        "4XX": {"description": "the request can't be served", "content": {"application/json": {"example": ERROR}}},
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {"parameters": [*path_parameters(route.path), *route.query]}
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": route.body}
+    return operation

@@ -1,0 +1,94 @@
+"""`lampion serve`."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from argparse import ArgumentParser, Namespace
+
+from lampion_edge.commands import Command
+from lampion_server.errors import StartupError
+from lampion_server.settings import Settings, add_arguments
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """One argument per setting."""
+    parser.description = (
+        "Serve models over HTTP: the Open Inference Protocol v2 for tensors, /v1/models/NAME/predict for photos. "
+        "Each option can also be given as the environment variable in brackets."
+    )
+    parser.epilog = (
+        "example: lampion serve digits.onnx, then curl --data-binary @photo.png URL/v1/models/digits/predict"
+    )
+    add_arguments(parser)
+
+
+def serve(args: Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C, then finish what is under way. Prints one line when ready; 1 if it can't start."""
+    try:
+        settings = Settings.read(args)
+        with _bound(settings) as listener:
+            _run(settings, listener)
+    except StartupError as error:
+        print(f"lampion serve: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # uvicorn raises it again after its orderly end
+        pass
+    return 0
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """A bound socket, taken before the models are loaded, so that a port in use shows at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "choose another --port, or 0 for a free one"
+        raise StartupError(f"can't listen on {settings.host} port {settings.port}: {reason}; {hint}") from None
+    return listener
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
+    import uvicorn  # here, so that importing the command costs nothing
+
+    from lampion_server.app import build_app
+    from lampion_server.dataplane import DataPlane
+    from lampion_server.metrics import Metrics
+    from lampion_server.repository import Repository
+
+    if not settings.models:
+        raise StartupError("expected at least one model file or folder, got none")
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    metrics = Metrics()
+    repository = Repository(settings.models, settings, metrics.batch)
+    app = build_app(DataPlane(repository, settings, metrics))
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level=max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=settings.drain_timeout,
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            names = ", ".join(repository.names()) or "no model"
+            print(f"lampion: serving {names} at {_url(listener)} (docs at /docs)", flush=True)
+
+    Server(config).run([listener])
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+SERVE = Command("serve", "serve models over HTTP", arguments, serve)

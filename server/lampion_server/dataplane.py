@@ -1,0 +1,229 @@
+"""The server without its transport: arrays or photos in, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from lampion_edge import Card, Label, TensorSpec, usable_cores
+from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
+from lampion_server.decoder import Decoder
+from lampion_server.errors import BadRequestError, DeadlineExceededError, as_server_error
+from lampion_server.metrics import Metrics
+from lampion_server.repository import Entry, Model, Repository
+from lampion_server.scheduler import Answer, Arrays, Names
+from lampion_server.settings import Settings
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a model is: its versions, card, inputs and outputs, and how many rows it takes together."""
+
+    name: str
+    version: str
+    versions: list[str]
+    card: Card
+    inputs: Sequence[TensorSpec]
+    outputs: Sequence[TensorSpec]
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Outputs by name, the model that gave them, and the seconds it took in the queue and in computation."""
+
+    model: str
+    version: str
+    outputs: Arrays
+    queue: float
+    compute: float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The labels of each photo, the model that gave them, and the seconds for decoding, queue and computation."""
+
+    model: str
+    version: str
+    labels: list[list[Label]]
+    decode: float
+    queue: float
+    compute: float
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One photo's labels, its share of the computation and the seconds its decoding took."""
+
+    labels: list[Label]
+    answer: Answer
+    decode: float
+
+
+class DataPlane:
+    """Everything the server does, for whatever transport translates to it.
+
+    Deadlines are seconds of `time.monotonic`; without one, `settings.request_timeout` counts from the call.
+    """
+
+    def __init__(
+        self, repository: Repository, settings: Settings | None = None, metrics: Metrics | None = None
+    ) -> None:
+        self.repository = repository
+        self.settings = settings or Settings()
+        self.metrics = metrics or Metrics()
+        self._decoder = Decoder(usable_cores(), self.settings.max_queue, self.settings.max_pixels)
+
+    async def infer(
+        self,
+        model: str,
+        version: str | None,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str] | None = None,
+        deadline: float | None = None,
+    ) -> Inference:
+        """Run a model on named arrays; `outputs` None asks for all.
+
+        Raises `BadRequestError` for inputs that don't fit the model, `NotFoundError`, `UnavailableError`,
+        `OverloadedError`, `DeadlineExceededError`, and edge's `RunError` when the model fails on them.
+        """
+        with self.repository.lease(model, version) as served:
+            fit(served.session.inputs, inputs)
+            async with self._until(deadline) as limit:
+                answer = await self._submit(served, dict(inputs), outputs, limit)
+            return Inference(served.name, served.version, answer.outputs, answer.queue, answer.compute)
+
+    async def predict(
+        self,
+        model: str,
+        version: str | None,
+        photos: Sequence[bytes],
+        top: int | None = None,
+        threshold: float = 0.0,
+        deadline: float | None = None,
+    ) -> Predictions:
+        """The labels of photos (bytes of image files), the most probable first, those below `threshold` left out.
+
+        `top` is the number of labels per photo, by default the card's. One photo that can't be decoded fails the
+        request with `BadRequestError`, whose field is `photos[i]`. Raises what `infer` raises.
+        """
+        with self.repository.lease(model, version) as served:
+            _check_photos(served, photos)
+            self._decoder.admit()
+            size = min(served.scheduler.max_batch, self.settings.max_queue)
+            shown: list[_Shown] = []
+            async with self._until(deadline) as limit:
+                for first in range(0, len(photos), size):
+                    work = [self._show(served, photo, top, limit) for photo in photos[first : first + size]]
+                    shown += _first_error(await asyncio.gather(*work, return_exceptions=True), first)
+            labels = [[label for label in photo.labels if label.probability >= threshold] for photo in shown]
+            return Predictions(
+                *(served.name, served.version, labels),
+                decode=max(photo.decode for photo in shown),
+                queue=max(photo.answer.queue for photo in shown),
+                compute=max(photo.answer.compute for photo in shown),
+            )
+
+    def metadata(self, model: str, version: str | None = None) -> Metadata:
+        """What a model is. Raises `NotFoundError` or `UnavailableError`."""
+        served = self.repository.get(model, version)
+        versions = [entry.version for entry in self.repository.index() if entry.name == model and entry.model]
+        session = served.session
+        return Metadata(served.name, served.version, versions, session.card, session.inputs, session.outputs)
+
+    def index(self) -> list[Entry]:
+        """Every model and version, served or not."""
+        return self.repository.index()
+
+    def missing(self) -> list[Entry]:
+        """What was found but isn't served, each with its reason; the server is ready when there is none."""
+        return self.repository.missing()
+
+    async def load(self, model: str) -> None:
+        """Read a model from disk (again) and swap it in. Raises `NotFoundError` or `UnavailableError`."""
+        await asyncio.to_thread(self.repository.load, model)
+
+    async def unload(self, model: str) -> None:
+        """Stop serving a model once its requests are answered. Raises `NotFoundError`."""
+        await asyncio.to_thread(self.repository.unload, model)
+
+    async def close(self) -> None:
+        """Answer what waits, then end all threads."""
+        await asyncio.to_thread(self.repository.close)
+        await asyncio.to_thread(self._decoder.close)
+
+    async def _show(self, served: Model, photo: bytes, top: int | None, deadline: float) -> _Shown:
+        inputs, decode = await self._decoder.decode(served.session, photo)
+        self.metrics.decoded(served.name, decode)
+        answer = await self._submit(served, inputs, None, deadline)
+        return _Shown(served.session.labels_from(answer.outputs, top)[0], answer, decode)
+
+    async def _submit(self, served: Model, inputs: Arrays, outputs: Names, deadline: float) -> Answer:
+        answer = await served.scheduler.submit(inputs, outputs, deadline)
+        self.metrics.queued(served.name, answer.queue)
+        return answer
+
+    @asynccontextmanager
+    async def _until(self, deadline: float | None) -> AsyncIterator[float]:
+        """Give up with `DeadlineExceededError` when the deadline or the server's own limit has passed."""
+        now = time.monotonic()
+        limit = min(deadline or math.inf, now + self.settings.request_timeout)
+        try:
+            async with asyncio.timeout(limit - now):
+                yield limit
+        except TimeoutError:
+            raise DeadlineExceededError(f"the answer was not there within {limit - now:.3g} s") from None
+
+
+def fit(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> None:
+    """Raise `BadRequestError` unless the arrays are exactly a model's inputs; the n-th array is called `inputs[n]`."""
+    wanted = {spec.name: spec for spec in specs}
+    axes: dict[str, int] = {}
+    for index, (name, array) in enumerate(inputs.items()):
+        if name not in wanted:
+            message = f"inputs[{index}].name: expected one of {', '.join(wanted)}, got {name!r}"
+            raise BadRequestError(message, field=f"inputs[{index}].name")
+        _fit_one(wanted[name], array, f"inputs[{index}]", axes)
+    if missing := [name for name in wanted if name not in inputs]:
+        raise BadRequestError(f"inputs: {', '.join(missing)} missing, expected {', '.join(wanted)}", field="inputs")
+
+
+def _fit_one(spec: TensorSpec, array: Array, path: str, axes: dict[str, int]) -> None:
+    """One input against its spec; `axes` collects the sizes of named axes, which must agree among inputs."""
+    expected, got = PROTOCOL_NAMES.get(spec.dtype, spec.dtype), protocol_name(array)
+    if got != expected:
+        message = f"{path}.datatype: {spec.name} is {expected}, got {got}"
+        raise BadRequestError(message, field=f"{path}.datatype")
+    fits = len(spec.shape) == array.ndim and all(
+        want is None or size == (want if isinstance(want, int) else axes.setdefault(want, size))
+        for want, size in zip(spec.shape, array.shape, strict=True)
+    )
+    if spec.shape and not fits:  # onnxruntime gives a scalar and an input of unknown rank the same empty shape
+        known = [axes.get(want, want) if isinstance(want, str) else want for want in spec.shape]
+        message = f"{path}.shape: {spec.name} is {spec}, got {list(array.shape)} where {known} was expected"
+        raise BadRequestError(message, field=f"{path}.shape")
+
+
+def _check_photos(served: Model, photos: Sequence[bytes]) -> None:
+    card = served.session.card
+    if card.task != "image-classification":
+        message = f"model {served.name} takes no photos: the task on its card is {card.task}"
+        raise BadRequestError(message, field="model", hint="send it tensors, to infer")
+    if not photos:
+        raise BadRequestError("expected at least one photo, got none", field="photos")
+
+
+def _first_error(results: Sequence[_Shown | BaseException], first: int) -> list[_Shown]:
+    """The results, or the error of the first photo that failed, with its place in the request."""
+    for index, result in enumerate(results, first):
+        if isinstance(result, BaseException):
+            told = as_server_error(result)
+            if not isinstance(told, BadRequestError):
+                raise result
+            field = f"photos[{index}]"
+            message = str(told) if len(results) == 1 else f"{field}: {told}"
+            raise BadRequestError(message, field=field, hint=told.hint) from result
+    return [result for result in results if not isinstance(result, BaseException)]

@@ -1,0 +1,78 @@
+"""Requests and answers as /docs shows them; the tests send these very requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MODEL = "iris"
+PHOTO_MODEL = "digits"
+
+INFER_REQUEST = {
+    "id": "42",
+    "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [5.1, 3.5, 1.4, 0.2]}],
+}
+INFER_ANSWER = {
+    "id": "42",
+    "model_name": MODEL,
+    "model_version": "1",
+    "outputs": [{"name": "y", "datatype": "FP32", "shape": [1, 3], "data": [0.97, 0.02, 0.01]}],
+}
+METADATA = {
+    "name": MODEL,
+    "versions": ["1"],
+    "platform": "onnxruntime_onnx",
+    "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],
+    "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 3]}],
+}
+SERVER = {"name": "lampion", "version": "0.1.0", "extensions": ["binary_tensor_data", "model_repository"]}
+INDEX = [{"name": MODEL, "version": "1", "state": "READY", "reason": ""}]
+PREDICT_JSON = {"image": "iVBORw0KGgo..."}
+PREDICT_ANSWER = {
+    "model": PHOTO_MODEL,
+    "version": "1",
+    "predictions": [{"labels": [{"label": "7", "probability": 0.94, "index": 7}]}],
+}
+MODELS = {"models": [{"name": MODEL, "version": "1", "state": "READY", "reason": "", "card": {"task": "tensor"}}]}
+ERROR = {
+    "error": "inputs[0].data: expected 4 elements for shape [1, 4], got 3",
+    "code": "BAD_REQUEST",
+    "field": "inputs[0].data",
+    "hint": None,
+}
+
+JSON_BODY = {"application/json": {"schema": {"type": "object"}, "example": INFER_REQUEST}}
+TENSOR_BODY = JSON_BODY | {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+PHOTO_BODY = {
+    "image/*": {"schema": {"type": "string", "format": "binary"}},
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {"photo": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+        }
+    },
+    "application/json": {"schema": {"type": "object"}, "example": PREDICT_JSON},
+}
+PHOTO_QUERY = [
+    {
+        "name": "top",
+        "in": "query",
+        "description": "labels per photo, by default the card's top_k",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    {
+        "name": "threshold",
+        "in": "query",
+        "description": "least probability of a label that is listed",
+        "schema": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+    },
+]
+
+
+def path_parameters(path: str) -> list[dict[str, Any]]:
+    """OpenAPI's description of the `{names}` in a path."""
+    examples = {"model": PHOTO_MODEL if path.startswith("/v1") else MODEL, "version": "1"}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "example": example}
+        for name, example in examples.items()
+        if f"{{{name}}}" in path
+    ]

@@ -1,0 +1,100 @@
+"""The small tools of the routes: reading a body, answering, and noticing that the caller has left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from lampion_server.errors import (
+    BadRequestError,
+    ClientGoneError,
+    MethodNotAllowedError,
+    NotFoundError,
+    RequestTimeoutError,
+    ServerError,
+    UnsupportedMediaTypeError,
+    as_server_error,
+    error_body,
+)
+
+log = logging.getLogger(__name__)
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """An answer in JSON; numpy arrays may be part of it."""
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def error_response(error: Exception, request: Request) -> Response:
+    """The answer to a request that failed; what isn't meant for the caller goes to the log, with the request's id."""
+    told = as_server_error(error)
+    if told.status == 500:
+        request_id = request.scope.get("state", {}).get("request_id")
+        log.error("%s %s failed, request id %s", request.method, request.url.path, request_id, exc_info=error)
+    return json_response(error_body(told), told.status, told.headers())
+
+
+async def read_body(request: Request, seconds: float) -> bytes:
+    """The whole body. Raises `RequestTimeoutError`, `ClientGoneError`, and `TooLargeError` from the body limit."""
+    if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
+        message = f"Content-Encoding: expected an uncompressed body, got {encoding}"
+        raise UnsupportedMediaTypeError(message, field="Content-Encoding")
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.body()
+    except TimeoutError:
+        raise RequestTimeoutError(f"the body was not there within {seconds:.3g} s") from None
+    except ClientDisconnect:
+        raise ClientGoneError("the caller left while sending") from None
+
+
+@asynccontextmanager
+async def while_connected(request: Request) -> AsyncIterator[None]:
+    """Cancel what the block awaits when the caller hangs up; the body must have been read before."""
+    task = asyncio.current_task()
+    assert task is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        task.uncancel()
+        raise ClientGoneError("the caller left before the answer was there") from None
+    finally:
+        watcher.cancel()
+
+
+def server_timing(**seconds: float) -> str:
+    """The value of a `Server-Timing` header, which browsers and tools show: milliseconds by stage."""
+    return ", ".join(f"{stage};dur={1000 * value:.3f}" for stage, value in seconds.items())
+
+
+def no_route(error: HTTPException, request: Request, served: list[str]) -> ServerError:
+    """What the router means by `error`, with the names of the models that are served."""
+    method, path = request.method, request.url.path
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "").split(", ")
+        return MethodNotAllowedError(f"{path} expects {' or '.join(allowed)}, got {method}", allowed=allowed)
+    if error.status_code == 404:
+        names = ", ".join(served) or "none"
+        return NotFoundError(f"there is no route {path}; models served: {names}", hint="/docs lists the routes")
+    return BadRequestError(str(error.detail))

@@ -1,0 +1,47 @@
+"""What the server measures of itself, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """The server's counters and histograms, in a registry of their own; times are in seconds."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels, text = ["model", "status"], "Requests answered; the model is empty where none was asked"
+        self._requests = Counter("lampion_requests", text, labels, registry=self.registry)
+        self._latency = self._histogram("lampion_request_seconds", "From arrival to the last byte sent", SECONDS)
+        self._queue = self._histogram("lampion_queue_seconds", "Waiting for a worker", SECONDS)
+        self._decode = self._histogram("lampion_decode_seconds", "From photo bytes to an array", SECONDS)
+        self._compute = self._histogram("lampion_compute_seconds", "Running a batch", SECONDS)
+        self._rows = self._histogram("lampion_batch_rows", "Rows computed together", ROWS)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, text, ["model"], buckets=buckets, registry=self.registry)
+
+    def request(self, model: str, status: int, seconds: float) -> None:
+        """A request was answered; `model` is empty for requests that concern none."""
+        self._requests.labels(model, str(status)).inc()
+        self._latency.labels(model).observe(seconds)
+
+    def queued(self, model: str, seconds: float) -> None:
+        """A request waited this long for its computation."""
+        self._queue.labels(model).observe(seconds)
+
+    def decoded(self, model: str, seconds: float) -> None:
+        """A photo was decoded."""
+        self._decode.labels(model).observe(seconds)
+
+    def batch(self, model: str, rows: int, seconds: float) -> None:
+        """A batch was computed; called from worker threads."""
+        self._rows.labels(model).observe(rows)
+        self._compute.labels(model).observe(seconds)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)

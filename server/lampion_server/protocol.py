@@ -1,0 +1,244 @@
+"""The Open Inference Protocol v2: infer requests to arrays, arrays to responses, with the binary tensor extension."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from math import prod
+from typing import Any
+
+import numpy as np
+import orjson
+
+from lampion_edge import TensorSpec
+from lampion_server.datatypes import (
+    BINARY_ONLY,
+    NUMPY_NAMES,
+    PROTOCOL_NAMES,
+    Array,
+    from_bytes,
+    from_json,
+    numpy_dtype,
+    protocol_name,
+    to_bytes,
+    to_json,
+)
+from lampion_server.errors import BadRequestError, UnsupportedError
+
+Object = Mapping[str, Any]
+# What this server reads from request parameters itself; the rest is the caller's and comes back in the response.
+OWN_PARAMETERS = ("binary_data_output", "timeout")
+_KIND_NAMES = {dict: "an object", list: "a list", str: "a string", int: "an integer", bool: "true or false"}
+
+
+@dataclass(frozen=True)
+class InferRequest:
+    """A decoded infer request; `outputs` maps the wanted names to whether they go out as bytes, None wants all.
+
+    `binary` is the form of outputs that aren't listed, `timeout` the caller's own limit in seconds.
+    """
+
+    inputs: dict[str, Array]
+    outputs: dict[str, bool] | None = None
+    binary: bool = False
+    id: str | None = None
+    timeout: float | None = None
+    parameters: dict[str, Any] = attribute(default_factory=dict)
+
+    def is_binary(self, output: str) -> bool:
+        """Whether this output goes out as bytes."""
+        return self.binary if self.outputs is None else self.outputs[output]
+
+
+# --- requests ---
+
+
+def read_request(body: bytes, json_length: int | None = None) -> InferRequest:
+    """Decode a request; `json_length` tells where the JSON ends and the binary tensors begin (None: all is JSON).
+
+    Raises `BadRequestError`, whose `field` is the path of the wrong value, as in `inputs[0].data`.
+    """
+    if json_length is not None and not 0 <= json_length <= len(body):
+        message = f"Inference-Header-Content-Length: expected 0 to {len(body)}, the size of the body, got {json_length}"
+        raise BadRequestError(message, field="Inference-Header-Content-Length")
+    request = read_json(body[:json_length])
+    tail = memoryview(body)[len(body) if json_length is None else json_length :]
+    parameters = _take(request, "parameters", dict, "", {})
+    binary = _take(parameters, "binary_data_output", bool, "parameters.", False)
+    timeout = _take(parameters, "timeout", int, "parameters.", None)
+    return InferRequest(
+        inputs=_read_inputs(_take(request, "inputs", list, ""), tail),
+        outputs=_read_outputs(request, binary),
+        binary=binary,
+        id=_take(request, "id", str, "", None),
+        timeout=timeout / 1e6 if timeout else None,  # in microseconds on the wire
+        parameters={name: value for name, value in parameters.items() if name not in OWN_PARAMETERS},
+    )
+
+
+def read_raw(body: bytes, specs: Sequence[TensorSpec]) -> InferRequest:
+    """Decode a body that is the one tensor of a model with a single input and, at most, one size left open.
+
+    Raises `BadRequestError` when the model or the size doesn't allow that.
+    """
+    if len(specs) != 1:
+        raise BadRequestError(f"a raw tensor: expected a model of one input, got one of {len(specs)}", field="inputs")
+    (spec,) = specs
+    datatype = PROTOCOL_NAMES.get(spec.dtype, spec.dtype)
+    if datatype == "BYTES":
+        shape: tuple[int, ...] = (1,) * len(spec.shape)
+    else:
+        numpy_dtype(datatype, "inputs[0].datatype")
+        shape = _open_size(spec, len(body))
+    return InferRequest({spec.name: from_bytes(memoryview(body), datatype, shape, "inputs[0]")}, binary=True)
+
+
+def _open_size(spec: TensorSpec, size: int) -> tuple[int, ...]:
+    """The shape of `size` raw bytes: one dynamic axis follows from the size; of several the first (the batch) is 1."""
+    dynamic = [axis for axis, length in enumerate(spec.shape) if not isinstance(length, int)]
+    if len(dynamic) > 2:
+        raise BadRequestError(f"a raw tensor: the shape {spec} has too many open sizes", field="inputs[0].shape")
+    shape = [length if isinstance(length, int) else 1 for length in spec.shape]
+    if dynamic:
+        row = prod(shape) * np.dtype(spec.dtype).itemsize
+        shape[dynamic[-1]] = size // max(1, row)
+    return tuple(shape)
+
+
+def read_json(body: bytes) -> Object:
+    """The JSON object in `body`; raises `BadRequestError` for anything else."""
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        hint = "NaN and Infinity are not JSON; send such values as binary data" if b"NaN" in body else None
+        raise BadRequestError(f"the body is not valid JSON: {error}", field="body", hint=hint) from None
+    if not isinstance(request, dict):
+        raise BadRequestError(f"the body: expected a JSON object, got {type(request).__name__}", field="body")
+    return request
+
+
+_REQUIRED = object()
+
+
+def _take(source: Object, key: str, kind: type, path: str, default: Any = _REQUIRED) -> Any:
+    value = source.get(key)
+    if value is None:
+        if default is _REQUIRED:
+            raise BadRequestError(f"{path}{key}: expected {_KIND_NAMES[kind]}, got nothing", field=path + key)
+        return default
+    if type(value) is not kind:
+        raise BadRequestError(f"{path}{key}: expected {_KIND_NAMES[kind]}, got {value!r:.80}", field=path + key)
+    return value
+
+
+def _read_inputs(tensors: list[Any], tail: memoryview) -> dict[str, Array]:
+    arrays: dict[str, Array] = {}
+    position = 0
+    for index, tensor in enumerate(tensors):
+        path = f"inputs[{index}]"
+        name, parameters = _named(tensor, path, arrays)
+        size = _take(parameters, "binary_data_size", int, f"{path}.parameters.", None)
+        if size is None:
+            arrays[name] = from_json(tensor.get("data"), *_datatype_and_shape(tensor, path), f"{path}.data")
+            continue
+        arrays[name] = _from_tail(tensor, tail[position:], size, path)
+        position += size
+    if position != len(tail):
+        message = f"the body has {len(tail)} bytes after the JSON, the inputs' binary_data_size claim {position}"
+        raise BadRequestError(message, field="inputs")
+    return arrays
+
+
+def _named(tensor: object, path: str, seen: Mapping[str, object]) -> tuple[str, Object]:
+    """A tensor's name, which must be new, and its parameters."""
+    if not isinstance(tensor, dict):
+        raise BadRequestError(f"{path}: expected an object, got {tensor!r:.80}", field=path)
+    name: str = _take(tensor, "name", str, f"{path}.")
+    if name in seen:
+        raise BadRequestError(f"{path}.name: {name!r} is there twice", field=f"{path}.name")
+    parameters: Object = _take(tensor, "parameters", dict, f"{path}.", {})
+    for key in ("shared_memory_region", "classification"):
+        if key in parameters:
+            raise UnsupportedError(
+                f"{path}.parameters.{key}: this server doesn't do that", field=f"{path}.parameters.{key}"
+            )
+    return name, parameters
+
+
+def _datatype_and_shape(tensor: Object, path: str) -> tuple[str, tuple[int, ...]]:
+    datatype = _take(tensor, "datatype", str, f"{path}.")
+    if datatype not in NUMPY_NAMES:
+        message = f"{path}.datatype: expected one of {', '.join(NUMPY_NAMES)}, got {datatype!r:.80}"
+        raise BadRequestError(message, field=f"{path}.datatype")
+    shape = _take(tensor, "shape", list, f"{path}.")
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise BadRequestError(f"{path}.shape: expected sizes of at least 0, got {shape!r:.80}", field=f"{path}.shape")
+    if len(shape) > 32:
+        raise BadRequestError(f"{path}.shape: expected at most 32 axes, got {len(shape)}", field=f"{path}.shape")
+    return datatype, tuple(shape)
+
+
+def _from_tail(tensor: Object, tail: memoryview, size: int, path: str) -> Array:
+    if "data" in tensor:
+        raise BadRequestError(f"{path}: has both data and binary_data_size", field=f"{path}.data")
+    if not 0 <= size <= len(tail):
+        field = f"{path}.parameters.binary_data_size"
+        raise BadRequestError(f"{field}: expected at most the {len(tail)} bytes that are left, got {size}", field=field)
+    return from_bytes(tail[:size], *_datatype_and_shape(tensor, path), path)
+
+
+def _read_outputs(request: Object, binary: bool) -> dict[str, bool] | None:
+    wanted: dict[str, bool] = {}
+    for index, tensor in enumerate(_take(request, "outputs", list, "", [])):
+        path = f"outputs[{index}]"
+        name, parameters = _named(tensor, path, wanted)
+        wanted[name] = _take(parameters, "binary_data", bool, f"{path}.parameters.", binary)
+    return wanted or None
+
+
+def check_outputs(request: InferRequest, specs: Sequence[TensorSpec]) -> None:
+    """Raise `BadRequestError` for a wanted output that the model lacks, or that can't travel as JSON but should."""
+    names = [spec.name for spec in specs]
+    for index, name in enumerate(request.outputs or ()):
+        if name not in names:
+            field = f"outputs[{index}].name"
+            raise BadRequestError(f"{field}: expected one of {', '.join(names)}, got {name!r}", field=field)
+    wanted = names if request.outputs is None else list(request.outputs)
+    types = {spec.name: PROTOCOL_NAMES.get(spec.dtype, spec.dtype) for spec in specs}
+    for index, name in enumerate(wanted):
+        if types[name] in BINARY_ONLY and not request.is_binary(name):
+            message, hint = f"output {name}: {types[name]} can't be sent as JSON", "set parameters.binary_data_output"
+            raise BadRequestError(message, field=f"outputs[{index}]", hint=hint)
+
+
+# --- responses ---
+
+
+def write_response(request: InferRequest, model: str, version: str, outputs: Mapping[str, Array]) -> tuple[bytes, int]:
+    """The response's body and the length of the JSON in it, which is shorter than the body if tensors follow as bytes.
+
+    JSON data is flat and row-major; NaN and infinities are null there, since JSON lacks them (bytes carry them).
+    """
+    tensors, tail = [], []
+    for name, array in outputs.items():
+        tensor: dict[str, Any] = {"name": name, "datatype": protocol_name(array), "shape": array.shape}
+        if request.is_binary(name):
+            tail.append(to_bytes(array))
+            tensor["parameters"] = {"binary_data_size": len(tail[-1])}
+        else:
+            tensor["data"] = to_json(array)
+        tensors.append(tensor)
+    response: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": tensors}
+    if request.id is not None:
+        response["id"] = request.id
+    if request.parameters:
+        response["parameters"] = request.parameters
+    head = orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
+    return b"".join([head, *tail]), len(head)
+
+
+def tensor_metadata(spec: TensorSpec) -> dict[str, Any]:
+    """An input or output as the protocol's model metadata has it: -1 for sizes that may vary."""
+    shape = [size if isinstance(size, int) else -1 for size in spec.shape]
+    return {"name": spec.name, "datatype": PROTOCOL_NAMES.get(spec.dtype, spec.dtype.upper()), "shape": shape}

@@ -1,0 +1,220 @@
+"""Every route of the server: a table at the end, and the handlers, which only translate."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lampion_server import examples
+from lampion_server.dataplane import DataPlane
+from lampion_server.errors import BadRequestError, UnavailableError
+from lampion_server.http import json_response, read_body, server_timing, while_connected
+from lampion_server.photos import read_photos
+from lampion_server.protocol import (
+    check_outputs,
+    read_json,
+    read_raw,
+    read_request,
+    tensor_metadata,
+    write_response,
+)
+from lampion_server.repository import Entry
+
+JSON_LENGTH = "Inference-Header-Content-Length"
+
+Handler = Callable[[Request, DataPlane], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the table; `answer` and `body` are what /docs shows. A `hot` route bypasses FastAPI."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answer: Any = None
+    body: Mapping[str, Any] | None = None
+    query: Sequence[Mapping[str, Any]] = ()
+    hot: bool = False
+
+
+# --- the server ---
+
+
+async def server_metadata(request: Request, plane: DataPlane) -> Response:
+    try:
+        release = version("lampion")
+    except PackageNotFoundError:  # run from a checkout
+        release = "unknown"
+    return json_response(examples.SERVER | {"version": release})
+
+
+async def live(request: Request, plane: DataPlane) -> Response:
+    return json_response({"live": True})
+
+
+async def ready(request: Request, plane: DataPlane) -> Response:
+    if missing := plane.missing():
+        reasons = [f"{entry.name} version {entry.version}: {entry.reason}" for entry in missing]
+        raise UnavailableError(f"not every model is served: {'; '.join(reasons)}")
+    return json_response({"ready": True})
+
+
+async def metrics(request: Request, plane: DataPlane) -> Response:
+    return Response(plane.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+# --- models ---
+
+
+async def model_metadata(request: Request, plane: DataPlane) -> Response:
+    model = plane.metadata(*_model(request))
+    return json_response(
+        {
+            "name": model.name,
+            "versions": model.versions,
+            "platform": "onnxruntime_onnx",
+            "inputs": [tensor_metadata(spec) for spec in model.inputs],
+            "outputs": [tensor_metadata(spec) for spec in model.outputs],
+        }
+    )
+
+
+async def model_ready(request: Request, plane: DataPlane) -> Response:
+    return json_response({"name": plane.metadata(*_model(request)).name, "ready": True})
+
+
+async def models(request: Request, plane: DataPlane) -> Response:
+    cards = [json.loads(entry.model.session.card.to_json()) if entry.model else None for entry in plane.index()]
+    lines = [_line(entry) | {"card": card} for entry, card in zip(plane.index(), cards, strict=True)]
+    return json_response({"models": lines})
+
+
+async def index(request: Request, plane: DataPlane) -> Response:
+    body = await read_body(request, plane.settings.request_timeout)
+    only_ready = bool(body) and read_json(body).get("ready") is True
+    return json_response([_line(entry) for entry in plane.index() if entry.model or not only_ready])
+
+
+async def load(request: Request, plane: DataPlane) -> Response:
+    await plane.load(request.path_params["model"])
+    return _lines(request, plane)
+
+
+async def unload(request: Request, plane: DataPlane) -> Response:
+    await plane.unload(request.path_params["model"])
+    return _lines(request, plane)
+
+
+def _lines(request: Request, plane: DataPlane) -> Response:
+    name = request.path_params["model"]
+    return json_response([_line(entry) for entry in plane.index() if entry.name == name])
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    return {"name": entry.name, "version": entry.version, "state": entry.state, "reason": entry.reason}
+
+
+def _model(request: Request) -> tuple[str, str | None]:
+    return request.path_params["model"], request.path_params.get("version")
+
+
+# --- inference ---
+
+
+async def infer(request: Request, plane: DataPlane) -> Response:
+    arrived = time.monotonic()
+    name, wanted = _model(request)
+    model = plane.metadata(name, wanted)
+    body = await read_body(request, plane.settings.request_timeout)
+    length = _json_length(request)
+    asked = read_raw(body, model.inputs) if length == 0 else read_request(body, length)
+    check_outputs(asked, model.outputs)
+    async with while_connected(request):
+        deadline = arrived + asked.timeout if asked.timeout else None
+        outputs = list(asked.outputs) if asked.outputs else None
+        done = await plane.infer(name, wanted, asked.inputs, outputs, deadline)
+    content, json_length = write_response(asked, done.model, done.version, done.outputs)
+    headers = {"Server-Timing": server_timing(queue=done.queue, compute=done.compute)}
+    if json_length < len(content):
+        headers[JSON_LENGTH] = str(json_length)
+        return Response(content, headers=headers, media_type="application/octet-stream")
+    return Response(content, headers=headers, media_type="application/json")
+
+
+async def predict(request: Request, plane: DataPlane) -> Response:
+    top, threshold = _number(request, "top", int, 1, math.inf), _number(request, "threshold", float, 0, 1)
+    name, wanted = _model(request)
+    plane.metadata(name, wanted)
+    photos = await read_photos(request, plane.settings.request_timeout)
+    async with while_connected(request):
+        done = await plane.predict(name, wanted, photos, top, threshold or 0.0)
+    predictions = [
+        {"labels": [{"label": x.name, "probability": x.probability, "index": x.index} for x in labels]}
+        for labels in done.labels
+    ]
+    headers = {"Server-Timing": server_timing(decode=done.decode, queue=done.queue, compute=done.compute)}
+    return json_response({"model": done.model, "version": done.version, "predictions": predictions}, headers=headers)
+
+
+def _json_length(request: Request) -> int | None:
+    """Where the JSON ends in a body with binary tensors; 0 means that the body is one raw tensor."""
+    text = request.headers.get(JSON_LENGTH)
+    if text is not None and not text.isdecimal():
+        raise BadRequestError(f"{JSON_LENGTH}: expected a number of bytes, got {text!r:.80}", field=JSON_LENGTH)
+    return None if text is None else int(text)
+
+
+def _number(request: Request, name: str, kind: Callable[[str], float], least: float, most: float) -> Any:
+    """A query parameter as a number within its bounds, None if it isn't there."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        bounds = f"at least {least}" if most == math.inf else f"{least} to {most}"
+        raise BadRequestError(f"{name}: expected a number, {bounds}, got {text!r:.80}", field=name)
+    return value
+
+
+# --- the table ---
+
+V2 = "/v2/models/{model}"
+VERSION = "/versions/{version}"
+READY, LOADED = {"name": examples.MODEL, "ready": True}, examples.INDEX
+INFER = "Run a model on tensors"
+TENSORS = examples.TENSOR_BODY
+
+ROUTES = (
+    Route("POST", f"{V2}/infer", infer, INFER, examples.INFER_ANSWER, TENSORS, hot=True),
+    Route("POST", f"{V2}{VERSION}/infer", infer, f"{INFER}, in one version", examples.INFER_ANSWER, TENSORS, hot=True),
+    Route(
+        *("POST", "/v1/models/{model}/predict", predict, "Label photos", examples.PREDICT_ANSWER, examples.PHOTO_BODY),
+        query=examples.PHOTO_QUERY,
+    ),
+    Route("GET", "/v1/models", models, "All models with their cards", examples.MODELS),
+    Route("GET", "/v2", server_metadata, "What this server is", examples.SERVER),
+    Route("GET", "/v2/health/live", live, "Whether the server runs", {"live": True}),
+    Route("GET", "/v2/health/ready", ready, "Whether every model is served", {"ready": True}),
+    Route("GET", V2, model_metadata, "What a model takes and gives", examples.METADATA),
+    Route("GET", f"{V2}{VERSION}", model_metadata, "The same, of one version", examples.METADATA),
+    Route("GET", f"{V2}/ready", model_ready, "Whether a model is served", READY),
+    Route("GET", f"{V2}{VERSION}/ready", model_ready, "Whether one version is served", READY),
+    Route("POST", "/v2/repository/index", index, "All models and versions, and why one isn't served", examples.INDEX),
+    Route("POST", "/v2/repository/models/{model}/load", load, "Read a model from disk again and swap it in", LOADED),
+    Route("POST", "/v2/repository/models/{model}/unload", unload, "Stop serving a model", LOADED),
+    Route("GET", "/metrics", metrics, "Counters and histograms for Prometheus"),
+)
