@@ -33,7 +33,7 @@ def decode(photo: Photo, preprocessing: Preprocessing, *, max_pixels: int = MAX_
     if not isinstance(photo, (str, Path, bytes, bytearray, memoryview)):
         raise ImageError(f"photo: expected a path, bytes or a uint8 array, got {type(photo).__name__}")
     name = str(photo) if isinstance(photo, (str, Path)) else "photo"
-    with opened(photo, name, max_pixels) as image, one_sentence(name):
+    with opened(photo, name, max_pixels) as image, one_sentence(name, image.format or "image"):
         draft(image, preprocessing)
         image.load()
         turn = orientation(image) if preprocessing.orientation == "exif" else 1

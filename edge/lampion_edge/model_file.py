@@ -63,6 +63,12 @@ class ModelFile:
         """SHA-256 of the serialized GraphProto, as `sha256:` and 64 hex digits."""
         return f"sha256:{hashlib.sha256(self.graph).hexdigest()}"
 
+    def checksum_state(self, expected: str) -> str:
+        """How the graph stands to the checksum on a card: "ok", "differs", or "absent" when the card has none."""
+        if not expected:
+            return "absent"
+        return "ok" if self.graph_checksum() == expected else "differs"
+
 
 # --- protobuf's wire format ---
 

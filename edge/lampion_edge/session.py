@@ -66,8 +66,11 @@ class Session:
         self.threads = threads or usable_cores()
         name, source, file = _read(model)
         card = Card.from_json(file.metadata[METADATA_CARD]) if METADATA_CARD in file.metadata else None
-        if card and verify_checksum:
-            check_checksum(card, file, name)
+        if card and verify_checksum and file.checksum_state(card.checksum) == "differs":
+            raise ModelError(
+                f"{name}: the graph is not the one its card describes ({card.checksum[:23]}...)",
+                hint="the file is damaged or was changed after export: copy or export it again",
+            )
         self._golden = file.metadata.get(METADATA_GOLDEN)
         self._runtime = Runtime(
             source, name, threads=self.threads, inter_threads=inter_threads, spinning=spinning, arena=arena
@@ -162,15 +165,6 @@ def _read(model: str | Path | bytes) -> tuple[str, str | bytes, ModelFile]:
     if isinstance(model, (str, Path)):
         return str(model), str(model), ModelFile.open(model)
     return "model", bytes(model), ModelFile.parse(model)
-
-
-def check_checksum(card: Card, file: ModelFile, name: str) -> None:
-    """Raises ModelError if the graph isn't the one the card was written for; a card without a checksum passes."""
-    if card.checksum and (got := file.graph_checksum()) != card.checksum:
-        raise ModelError(
-            f"{name}: the graph is not the one its card describes: expected {card.checksum}, got {got}",
-            hint="the file is damaged or was changed after export: copy or export it again",
-        )
 
 
 def _described(

@@ -1,0 +1,114 @@
+"""Measures one setting and prints it as JSON; `bench` starts a process of this for each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from lampion_edge.card import TensorSpec
+from lampion_edge.errors import EdgeError
+from lampion_edge.golden import Array
+from lampion_edge.session import Session
+
+_ANY_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What to measure: `batch` samples in one call, for `seconds`, with `axes` as sizes of other dynamic axes."""
+
+    model: str
+    threads: int
+    batch: int
+    seconds: float
+    axes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Latencies of one call in ms, samples a second, resident bytes.
+
+    `cold_start` is what importing onnxruntime, loading the model and the first call take together, in ms.
+    """
+
+    calls: int
+    p50: float
+    p90: float
+    p99: float
+    throughput: float
+    cold_start: float
+    memory: int | None
+
+
+def measure(setting: Setting) -> Measured:
+    """Runs the model for the setting's time. Raises EdgeError."""
+    start = perf_counter()
+    session = Session(setting.model, threads=setting.threads)
+    loaded = perf_counter()
+    inputs = sample_inputs(session, setting.batch, setting.axes)
+    first = perf_counter()
+    session.run(inputs)
+    cold_start = loaded - start + perf_counter() - first
+    calls: list[float] = []
+    end = perf_counter() + setting.seconds
+    while not calls or perf_counter() < end:
+        before = perf_counter()
+        session.run(inputs)
+        calls.append(perf_counter() - before)
+    p50, p90, p99 = (float(value) * 1000 for value in np.percentile(calls, [50, 90, 99]))
+    return Measured(len(calls), p50, p90, p99, setting.batch * len(calls) / sum(calls), cold_start * 1000, resident())
+
+
+def sample_inputs(session: Session, batch: int, axes: Mapping[str, int]) -> dict[str, Array]:
+    """Inputs to measure with: a golden sample's, whose values are sure to make sense, else random ones."""
+    golden = session.golden
+    if golden and golden.samples and not axes:
+        known = golden.samples[0][0]
+        return {spec.name: _rows(known[spec.name], spec, batch) for spec in session.inputs if spec.name in known}
+    random = np.random.default_rng(0)
+    return {spec.name: _random(spec, batch, axes, random) for spec in session.inputs}
+
+
+def _rows(array: Array, spec: TensorSpec, batch: int) -> Array:
+    """The array with its rows repeated or dropped until there are `batch`, where the first axis may vary."""
+    if not spec.shape or isinstance(spec.shape[0], int):
+        return array
+    return np.resize(array, (batch, *array.shape[1:]))
+
+
+def _random(spec: TensorSpec, batch: int, axes: Mapping[str, int], random: np.random.Generator) -> Array:
+    sizes: list[int] = []
+    for position, size in enumerate(spec.shape):
+        fallback = batch if position == 0 else _ANY_SIZE
+        sizes.append(size if isinstance(size, int) else axes.get(size or "", fallback))
+    if spec.dtype == "string":
+        return np.full(sizes, "a", dtype=object)
+    if spec.dtype == "uint8":
+        return random.integers(0, 256, sizes, dtype=np.uint8)
+    if spec.dtype.startswith("float"):
+        return random.standard_normal(sizes).astype(spec.dtype)
+    return np.zeros(sizes, spec.dtype)  # an integer is often an index: 0 is the one that always exists
+
+
+def resident() -> int | None:
+    """Bytes of memory this process holds now, None where the system doesn't say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    import resource
+
+    return pages * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(asdict(measure(Setting(**json.loads(sys.argv[1]))))))
+    except EdgeError as error:
+        print(json.dumps({"error": str(error), "hint": error.hint}))

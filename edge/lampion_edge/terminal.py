@@ -1,0 +1,26 @@
+"""Text laid out for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def table(rows: Sequence[Sequence[str]], align: str) -> str:
+    """Rows of cells as aligned lines; `align` has a "<" or a ">" for each column."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(align))]
+    lines = (
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, align, widths, strict=True)) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def megabytes(size: float) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+def complain(message: object, hint: str | None) -> None:
+    """Says on stderr what went wrong and what to do about it."""
+    print(f"lampion: error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
