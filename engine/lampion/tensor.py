@@ -10,8 +10,9 @@ import numpy as np
 from lampion import autograd, dtypes
 from lampion.dtypes import dtype
 from lampion.errors import UntraceableError
-from lampion.ops import create, elementwise, index, matmul, promote, random, reduce
+from lampion.ops import analysis, arithmetic, comparison, create, index, matmul, promote, random, reduce
 from lampion.ops import shape as shapes
+from lampion.ops.elementwise import Elementwise
 from lampion.symbolic import SymInt, numel
 from lampion.tape import Handle, Value, grad_mode, wrap
 
@@ -307,7 +308,7 @@ class Tensor(Handle):
             else:
                 dtype = arg
         create.check_device(device)
-        result = self if dtype is None else elementwise.to_dtype(self, dtype)
+        result = self if dtype is None else promote.to_dtype(self, dtype)
         return result.clone() if copy and result is self else result
 
     def type_as(self, other: Tensor) -> Tensor:
@@ -351,51 +352,51 @@ class Tensor(Handle):
 
     # ---- elementwise ------------------------------------------------------------------------------------------------
 
-    add, sub, mul, div, pow = elementwise.add, elementwise.sub, elementwise.mul, elementwise.div, elementwise.pow
-    floor_divide, remainder = elementwise.floor_divide, elementwise.remainder
-    maximum, minimum, atan2 = elementwise.maximum, elementwise.minimum, elementwise.atan2
+    add, sub, mul, div, pow = arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div, arithmetic.pow
+    floor_divide, remainder = arithmetic.floor_divide, arithmetic.remainder
+    maximum, minimum, atan2 = arithmetic.maximum, arithmetic.minimum, analysis.atan2
     eq, ne, lt, le, gt, ge = (
-        elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge,
+        comparison.eq, comparison.ne, comparison.lt, comparison.le, comparison.gt, comparison.ge,
     )  # fmt: skip
     neg, exp, expm1, log, log1p = (
-        elementwise.neg,
-        elementwise.exp,
-        elementwise.expm1,
-        elementwise.log,
-        elementwise.log1p,
+        arithmetic.neg,
+        analysis.exp,
+        analysis.expm1,
+        analysis.log,
+        analysis.log1p,
     )
-    sqrt, rsqrt, square, reciprocal = elementwise.sqrt, elementwise.rsqrt, elementwise.square, elementwise.reciprocal
-    abs, sign, floor, ceil = elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil
-    round, trunc, clamp, clip = elementwise.round, elementwise.trunc, elementwise.clamp, elementwise.clamp
+    sqrt, rsqrt, square, reciprocal = analysis.sqrt, analysis.rsqrt, arithmetic.square, arithmetic.reciprocal
+    abs, sign, floor, ceil = arithmetic.abs, arithmetic.sign, arithmetic.floor, arithmetic.ceil
+    round, trunc, clamp, clip = arithmetic.round, arithmetic.trunc, arithmetic.clamp, arithmetic.clamp
     sin, cos, tan, asin, acos, atan = (
-        elementwise.sin, elementwise.cos, elementwise.tan, elementwise.asin, elementwise.acos, elementwise.atan,
+        analysis.sin, analysis.cos, analysis.tan, analysis.asin, analysis.acos, analysis.atan,
     )  # fmt: skip
     sinh, cosh, tanh, sigmoid, relu, erf = (
-        elementwise.sinh, elementwise.cosh, elementwise.tanh, elementwise.sigmoid, elementwise.relu, elementwise.erf,
+        analysis.sinh, analysis.cosh, analysis.tanh, analysis.sigmoid, arithmetic.relu, analysis.erf,
     )  # fmt: skip
-    isnan, isinf, isfinite, isclose = elementwise.isnan, elementwise.isinf, elementwise.isfinite, elementwise.isclose
+    isnan, isinf, isfinite, isclose = comparison.isnan, comparison.isinf, comparison.isfinite, comparison.isclose
     logical_not, logical_and, logical_or, logical_xor = (
-        elementwise.logical_not, elementwise.logical_and, elementwise.logical_or, elementwise.logical_xor,
+        comparison.logical_not, comparison.logical_and, comparison.logical_or, comparison.logical_xor,
     )  # fmt: skip
-    lerp, addcmul, addcdiv = elementwise.lerp, elementwise.addcmul, elementwise.addcdiv
+    lerp, addcmul, addcdiv = arithmetic.lerp, arithmetic.addcmul, arithmetic.addcdiv
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """self where the condition holds, else other."""
-        return elementwise.where(condition, self, other)
+        return comparison.where(condition, self, other)
 
-    __add__ = __radd__ = elementwise.add
-    __sub__, __rsub__ = elementwise.sub, elementwise.rsub
-    __mul__ = __rmul__ = elementwise.mul
-    __truediv__, __rtruediv__ = elementwise.div, elementwise.rdiv
-    __floordiv__, __rfloordiv__ = elementwise.floor_divide, elementwise.rfloordiv
-    __mod__, __rmod__ = elementwise.remainder, elementwise.rmod
-    __pow__, __rpow__ = elementwise.pow, elementwise.rpow
-    __neg__, __abs__, __invert__ = elementwise.neg, elementwise.abs, elementwise.bitwise_not
-    __and__ = __rand__ = elementwise.bitwise_and
-    __or__ = __ror__ = elementwise.bitwise_or
-    __xor__ = __rxor__ = elementwise.bitwise_xor
-    __eq__, __ne__ = elementwise.eq, elementwise.ne  # type: ignore[assignment]
-    __lt__, __le__, __gt__, __ge__ = elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
+    __add__ = __radd__ = arithmetic.add
+    __sub__, __rsub__ = arithmetic.sub, arithmetic.rsub
+    __mul__ = __rmul__ = arithmetic.mul
+    __truediv__, __rtruediv__ = arithmetic.div, arithmetic.rdiv
+    __floordiv__, __rfloordiv__ = arithmetic.floor_divide, arithmetic.rfloordiv
+    __mod__, __rmod__ = arithmetic.remainder, arithmetic.rmod
+    __pow__, __rpow__ = arithmetic.pow, arithmetic.rpow
+    __neg__, __abs__, __invert__ = arithmetic.neg, arithmetic.abs, comparison.bitwise_not
+    __and__ = __rand__ = comparison.bitwise_and
+    __or__ = __ror__ = comparison.bitwise_or
+    __xor__ = __rxor__ = comparison.bitwise_xor
+    __eq__, __ne__ = comparison.eq, comparison.ne  # type: ignore[assignment]
+    __lt__, __le__, __gt__, __ge__ = comparison.lt, comparison.le, comparison.gt, comparison.ge
     __hash__ = object.__hash__
 
     # ---- reductions -------------------------------------------------------------------------------------------------
@@ -512,51 +513,51 @@ class Tensor(Handle):
 
     def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """self + alpha * other"""
-        return self._become(elementwise.add(self, other, alpha=alpha))
+        return self._become(arithmetic.add(self, other, alpha=alpha))
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """self - alpha * other"""
-        return self._become(elementwise.sub(self, other, alpha=alpha))
+        return self._become(arithmetic.sub(self, other, alpha=alpha))
 
     def mul_(self, other: Any) -> Tensor:
         """self * other"""
-        return self._become(elementwise.mul(self, other))
+        return self._become(arithmetic.mul(self, other))
 
     def div_(self, other: Any) -> Tensor:
         """self / other"""
-        return self._become(elementwise.div(self, other))
+        return self._become(arithmetic.div(self, other))
 
     def pow_(self, exponent: Any) -> Tensor:
         """self ** exponent"""
-        return self._become(elementwise.pow(self, exponent))
+        return self._become(arithmetic.pow(self, exponent))
 
     def sqrt_(self) -> Tensor:
         """The square root."""
-        return self._become(elementwise.sqrt(self))
+        return self._become(analysis.sqrt(self))
 
     def neg_(self) -> Tensor:
         """-self"""
-        return self._become(elementwise.neg(self))
+        return self._become(arithmetic.neg(self))
 
     def relu_(self) -> Tensor:
         """max(self, 0)"""
-        return self._become(elementwise.relu(self))
+        return self._become(arithmetic.relu(self))
 
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
         """Limits to [min, max]."""
-        return self._become(elementwise.clamp(self, min, max))
+        return self._become(arithmetic.clamp(self, min, max))
 
     def lerp_(self, end: Tensor, weight: Any) -> Tensor:
         """self + weight * (end - self)"""
-        return self._become(elementwise.lerp(self, end, weight))
+        return self._become(arithmetic.lerp(self, end, weight))
 
     def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
         """self + value * tensor1 * tensor2"""
-        return self._become(elementwise.addcmul(self, tensor1, tensor2, value=value))
+        return self._become(arithmetic.addcmul(self, tensor1, tensor2, value=value))
 
     def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
         """self + value * tensor1 / tensor2"""
-        return self._become(elementwise.addcdiv(self, tensor1, tensor2, value=value))
+        return self._become(arithmetic.addcdiv(self, tensor1, tensor2, value=value))
 
     def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
         """`value` where `mask` holds."""
@@ -565,7 +566,7 @@ class Tensor(Handle):
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
 
 
-class Clone(elementwise.Elementwise):
+class Clone(Elementwise):
     """A copy."""
 
     def forward(self, x: Any) -> Any:

@@ -8,9 +8,9 @@ import numpy as np
 
 from lampion import dtypes
 from lampion.errors import UntraceableError
+from lampion.ops.comparison import where
 from lampion.ops.create import arange, zeros_like
 from lampion.ops.dims import axis
-from lampion.ops.elementwise import where
 from lampion.ops.promote import as_tensor, cast
 from lampion.symbolic import Shape, Size, Spec, SymInt, broadcast_shapes, maximum, minimum, numel, same
 from lampion.tape import Handle, Primitive

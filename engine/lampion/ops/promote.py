@@ -93,3 +93,8 @@ def _ranked(x: Any) -> tuple[int, dtype]:
     if isinstance(x, np.ndarray | np.generic):
         return (2 if x.ndim else 1), dtypes.of(x.dtype)
     raise TypeError(f"expected a Tensor or a number, got {type(x).__name__}")
+
+
+def to_dtype(input: Tensor, kind: Any) -> Tensor:
+    """`input` converted to a dtype."""
+    return cast(input, dtypes.of(kind))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lampion import dtypes
+from lampion.ops.analysis import exp, log, sqrt
+from lampion.ops.arithmetic import abs
+from lampion.ops.comparison import where
 from lampion.ops.dims import axes, axis
-from lampion.ops.elementwise import abs, exp, log, sqrt, where
 from lampion.ops.promote import as_tensor, cast, promoted
 from lampion.symbolic import Shape, Spec, numel
 from lampion.tape import Primitive
