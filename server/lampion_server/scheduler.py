@@ -62,7 +62,7 @@ class Ticket:
 def can_batch(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bool:
     """Whether requests can share a run: every input and output begins with the same dynamic axis, by its name."""
     first = {spec.shape[0] if spec.shape else None for spec in [*inputs, *outputs]}
-    return len(first) == 1 and isinstance(next(iter(first)), str)
+    return bool(inputs) and len(first) == 1 and isinstance(next(iter(first)), str)
 
 
 class Scheduler:

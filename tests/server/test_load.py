@@ -1,0 +1,107 @@
+"""Many callers at once, callers who leave, and too many callers, over a real connection."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+LONG = 1e5  # turns of the spin model: a tenth of a second and more
+
+
+def x(value: float) -> dict[str, Any]:
+    return {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [value]}]}
+
+
+async def post(client: httpx.AsyncClient, value: float) -> httpx.Response:
+    return await client.post("/v2/models/spin/infer", json=x(value))
+
+
+def gather(server: Any, values: list[float]) -> list[httpx.Response]:
+    async def scene() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=100)
+        async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as client:
+            return await asyncio.gather(*(post(client, value) for value in values))
+
+    return asyncio.run(scene())
+
+
+def test_batches_form_and_everyone_gets_their_own_answer(serve: Any, folder: Any) -> None:
+    with serve(folder / "spin.onnx") as server:
+        values = [20_000 + float(i) for i in range(40)]
+        responses = gather(server, values)
+        answers = [response.json()["outputs"][0]["data"][0] for response in responses]
+        assert answers == values
+        rows, runs = (server.metric(f"lampion_batch_rows_{part}", model="spin") for part in ("sum", "count"))
+        assert rows == 40
+        assert runs < 40
+        assert server.metric("lampion_queue_seconds_count", model="spin") == 40
+        assert server.metric("lampion_compute_seconds_count", model="spin") == runs
+
+
+def test_a_bad_request_in_a_batch_fails_alone(serve: Any, folder: Any) -> None:
+    async def scene(url: str) -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            tensors = [{"name": "index", "datatype": "INT64", "shape": [1], "data": [i % 5]} for i in range(40)]
+            requests = (client.post("/v2/models/lookup/infer", json={"inputs": [tensor]}) for tensor in tensors)
+            return await asyncio.gather(*requests)
+
+    with serve(folder / "lookup.onnx") as server:
+        for i, response in enumerate(asyncio.run(scene(server.url))):
+            if i % 5 == 4:
+                assert response.status_code == 400
+            else:
+                assert response.json()["outputs"][0]["data"] == [10 + i % 5]
+
+
+def test_a_full_queue_says_when_to_come_back(serve: Any, folder: Any) -> None:
+    with serve(folder / "spin.onnx", max_queue=2, max_batch=1) as server:
+        responses = gather(server, [LONG] * 12)
+        refused = [response for response in responses if response.status_code == 503]
+        assert refused
+        assert {response.status_code for response in responses} == {200, 503}
+        assert {response.json()["code"] for response in refused} == {"OVERLOADED"}
+        assert all(int(response.headers["retry-after"]) >= 1 for response in refused)
+
+
+@pytest.mark.parametrize(
+    ("settings", "parameters"), [({"request_timeout": 0.05}, {}), ({}, {"timeout": 50_000})], ids=["server", "caller"]
+)
+def test_a_deadline_is_kept(serve: Any, folder: Any, settings: Any, parameters: Any) -> None:
+    with serve(folder / "spin.onnx", **settings) as server:
+        response = server.client.post("/v2/models/spin/infer", json=x(LONG) | {"parameters": parameters})
+        assert (response.status_code, response.json()["code"]) == (504, "DEADLINE_EXCEEDED")
+
+
+def test_a_caller_who_hangs_up_is_not_computed_for(serve: Any, folder: Any) -> None:
+    with serve(folder / "spin.onnx", max_batch=1) as server:
+        model = server.plane.repository.get("spin")
+        first = threading.Thread(target=gather, args=(server, [4 * LONG]))
+        first.start()
+        until(lambda: model.users == 1 and model.scheduler.waiting == 0)
+        second = raw_post(server, x(LONG))
+        until(lambda: model.scheduler.waiting == 1)
+        second.close()
+        first.join()
+        until(lambda: server.metric("lampion_requests_total", model="spin", status="499") == 1)
+        assert server.metric("lampion_batch_rows_count", model="spin") == 1
+
+
+def raw_post(server: Any, body: Any) -> socket.socket:
+    request = httpx.Request("POST", server.url + "/v2/models/spin/infer", json=body)
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    connection = socket.create_connection(("127.0.0.1", request.url.port or 80))
+    connection.sendall(f"POST {request.url.path} HTTP/1.1\r\n{head}\r\n".encode() + request.content)
+    return connection
+
+
+def until(condition: Any) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)

@@ -1,0 +1,145 @@
+"""Tensors there and back, as JSON and as bytes."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+
+LENGTH = "Inference-Header-Content-Length"
+
+VALUES = [
+    ("echo_bool", "BOOL", np.array([[True, False]])),
+    ("echo_int8", "INT8", np.array([[-128, 127]], np.int8)),
+    ("echo_int64", "INT64", np.array([[-(2**63), 2**63 - 1]], np.int64)),
+    ("echo_uint64", "UINT64", np.array([[0, 2**64 - 1], [1, 2**63 + 1]], np.uint64)),
+    ("echo_float", "FP32", np.array([[0.1, -3e38]], np.float32)),
+    ("echo_double", "FP64", np.array([[0.1, 1e300]], np.float64)),
+    ("echo_string", "BYTES", np.array([["ä", "日本"], ["", "x" * 300]], object)),
+]
+
+
+def body(datatype: str, array: np.ndarray, data: Any) -> dict[str, Any]:
+    return {"inputs": [{"name": "x", "datatype": datatype, "shape": list(array.shape), "data": data}]}
+
+
+def packed(array: np.ndarray) -> bytes:
+    if array.dtype == object:
+        return b"".join(struct.pack("<I", len(text.encode())) + text.encode() for text in array.ravel())
+    return array.tobytes()
+
+
+def binary(
+    datatype: str, array: np.ndarray, *, tail: bytes = b"", length: int = 0, size: int = 0, **request: Any
+) -> dict[str, Any]:
+    """Arguments of a POST whose one input follows the JSON as bytes; `length` and `size` shift what is announced."""
+    raw = packed(array)
+    tensor = {"name": "x", "datatype": datatype, "shape": list(array.shape)}
+    tensor["parameters"] = {"binary_data_size": len(raw) + size}
+    head = json.dumps({"inputs": [tensor], **request}).encode()
+    return {"content": head + raw + tail, "headers": {LENGTH: str(len(head) + length)}}
+
+
+@pytest.mark.parametrize("form", [lambda array: array.tolist(), lambda array: array.ravel().tolist()], ids=["nested", "flat"])
+@pytest.mark.parametrize(("model", "datatype", "array"), VALUES, ids=[row[1] for row in VALUES])
+def test_json_there_and_back(server: Any, model: str, datatype: str, array: np.ndarray, form: Any) -> None:
+    response = server.client.post(f"/v2/models/{model}/infer", json=body(datatype, array, form(array)))
+    (output,) = response.json()["outputs"]
+    assert (output["datatype"], output["shape"]) == (datatype, list(array.shape))
+    back = np.array(output["data"], array.dtype).reshape(array.shape)
+    assert np.array_equal(back, array)
+
+
+HALVES = ("echo_float16", "FP16", np.array([[1.5, -65504]], np.float16))
+
+
+@pytest.mark.parametrize(("model", "datatype", "array"), [*VALUES, HALVES], ids=[row[1] for row in [*VALUES, HALVES]])
+def test_bytes_there_and_back(server: Any, model: str, datatype: str, array: np.ndarray) -> None:
+    request = binary(datatype, array, parameters={"binary_data_output": True})
+    response = server.client.post(f"/v2/models/{model}/infer", **request)
+    length = int(response.headers[LENGTH])
+    (output,) = json.loads(response.content[:length])["outputs"]
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert "data" not in output
+    assert output["parameters"]["binary_data_size"] == len(response.content) - length
+    assert response.content[length:] == packed(array)
+
+
+def test_an_output_can_choose_its_form(server: Any) -> None:
+    array = np.array([[1, 2]], np.float32)
+    wanted = [{"name": "y", "parameters": {"binary_data": False}}]
+    request = binary("FP32", array, parameters={"binary_data_output": True}, outputs=wanted)
+    response = server.client.post("/v2/models/echo_float/infer", **request)
+    assert LENGTH not in response.headers
+    assert response.json()["outputs"][0]["data"] == [1, 2]
+    wanted = [{"name": "y", "parameters": {"binary_data": True}}]
+    response = server.client.post("/v2/models/echo_float/infer", **binary("FP32", array, outputs=wanted))
+    assert response.content[int(response.headers[LENGTH]) :] == array.tobytes()
+
+
+def test_a_raw_body_is_the_only_input(server: Any) -> None:
+    array = np.arange(8, dtype=np.float32).reshape(2, 4)
+    response = server.client.post("/v2/models/iris/infer", content=array.tobytes(), headers={LENGTH: "0"})
+    assert response.content[int(response.headers[LENGTH]) :] == (2 * array[:, :3]).tobytes()
+
+
+def test_ids_and_parameters_come_back(server: Any) -> None:
+    array = np.ones((1, 2), np.float32)
+    asked = {"id": "a-7", "parameters": {"colour": "red", "binary_data_output": False}}
+    answer = server.client.post("/v2/models/echo_float/infer", json=body("FP32", array, [1, 1]) | asked).json()
+    assert (answer["id"], answer["parameters"]) == ("a-7", {"colour": "red"})
+    assert (answer["model_name"], answer["model_version"]) == ("echo_float", "1")
+
+
+def test_what_json_lacks_becomes_null(server: Any) -> None:
+    array = np.array([[np.nan, np.inf]], np.float32)
+    response = server.client.post("/v2/models/echo_float/infer", **binary("FP32", array))
+    assert response.json()["outputs"][0]["data"] == [None, None]
+
+
+def test_an_empty_batch_is_a_batch(server: Any) -> None:
+    answer = server.client.post("/v2/models/echo_float/infer", json=body("FP32", np.empty((0, 2)), [])).json()
+    assert (answer["outputs"][0]["shape"], answer["outputs"][0]["data"]) == ([0, 2], [])
+
+
+def test_fp16_is_only_answered_as_bytes(server: Any) -> None:
+    response = server.client.post("/v2/models/echo_float16/infer", **binary("FP16", HALVES[2]))
+    assert (response.status_code, response.json()["field"]) == (400, "outputs[0]")
+    assert "binary_data_output" in response.json()["hint"]
+
+
+ONE = np.ones((1, 2), np.float32)
+WRONG = [
+    (binary("FP32", ONE, tail=b"more"), "inputs"),
+    (binary("FP32", ONE, length=1000), LENGTH),
+    (binary("FP32", ONE, length=-2), "body"),
+    (binary("FP32", ONE, size=-4), "inputs[0]"),
+    (binary("FP32", ONE, size=1), "inputs[0].parameters.binary_data_size"),
+    (binary("INT8", ONE.astype(np.int8)), "inputs[0].datatype"),
+    ({"content": b"{}", "headers": {LENGTH: "x"}}, LENGTH),
+    ({"content": b"{}", "headers": {LENGTH: "-1"}}, LENGTH),
+    ({"content": b"abc", "headers": {LENGTH: "0"}}, "inputs[0]"),
+    ({"content": b"", "headers": {LENGTH: "2"}}, LENGTH),
+]
+
+
+@pytest.mark.parametrize(("request_", "field"), WRONG, ids=range(len(WRONG)))
+def test_wrong_bytes(server: Any, request_: dict[str, Any], field: str) -> None:
+    response = server.client.post("/v2/models/echo_float/infer", **request_)
+    assert (response.status_code, response.json()["field"]) == (400, field), response.text
+
+
+@pytest.mark.parametrize("raw", [b"\5\0\0\0abc", b"\1\0", b"\1\0\0\0\xff", b"\xff\xff\xff\xff"])
+def test_wrong_texts(server: Any, raw: bytes) -> None:
+    tensor = {"name": "x", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": len(raw)}}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    response = server.client.post("/v2/models/echo_string/infer", content=head + raw, headers={LENGTH: str(len(head))})
+    assert (response.status_code, response.json()["field"]) == (400, "inputs[0]")
+
+
+def test_a_raw_body_needs_a_model_of_one_input(server: Any) -> None:
+    response = server.client.post("/v2/models/add/infer", content=b"abcd", headers={LENGTH: "0"})
+    assert (response.status_code, response.json()["field"]) == (400, "inputs")

@@ -1,0 +1,197 @@
+"""Models on disk: found, proved, versioned, swapped."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lampion_edge import Golden, usable_cores
+from lampion_server import DataPlane, Repository, Settings
+from lampion_server.errors import NotFoundError, StartupError, UnavailableError
+
+X = np.array([[1, 2, 3, 4]], np.float32)
+
+
+def golden(scale: float) -> Golden:
+    return Golden((({"x": X}, {"y": scale * X[:, :3]}),))
+
+
+@pytest.fixture()
+def repository_of() -> Any:
+    """Makes repositories and closes them after the test."""
+    made: list[Repository] = []
+
+    def make(*paths: Path, **settings: Any) -> Repository:
+        made.append(Repository(paths, Settings(**settings)))
+        return made[-1]
+
+    yield make
+    for repository in made:
+        repository.close()
+
+
+def lines(repository: Repository) -> list[tuple[str, str, str]]:
+    return [(entry.name, entry.version, entry.state) for entry in repository.index()]
+
+
+def test_files_name_themselves_by_card_or_by_file(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    repository = repository_of(build.iris(tmp_path / "a.onnx", version="3"), build.lookup(tmp_path / "b.onnx"))
+    assert lines(repository) == [("b", "1", "READY"), ("iris", "3", "READY")]
+
+
+def test_a_folder_of_files(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    build.iris(tmp_path / "a.onnx")
+    build.lookup(tmp_path / "b.onnx")
+    (tmp_path / "notes.txt").write_text("no model")
+    assert repository_of(tmp_path).names() == ["b", "iris"]
+
+
+def test_a_folder_of_versions(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    for version in ("2", "10", "9"):
+        build.iris(tmp_path / "flowers" / version / "model.onnx")
+    repository = repository_of(tmp_path)
+    assert [entry.version for entry in repository.index()] == ["2", "9", "10"]
+    assert repository.get("flowers").version == "10"
+    assert repository.get("flowers", "2").version == "2"
+    with pytest.raises(NotFoundError, match="2, 9, 10"):
+        repository.get("flowers", "3")
+    with pytest.raises(NotFoundError, match="flowers"):
+        repository.get("iris")
+
+
+def test_golden_samples_decide(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    build.iris(tmp_path / "m" / "1" / "model.onnx", golden=golden(2))
+    build.iris(tmp_path / "m" / "2" / "model.onnx", golden=golden(3))
+    repository = repository_of(tmp_path)
+    assert lines(repository) == [("m", "1", "READY"), ("m", "2", "UNAVAILABLE")]
+    assert [entry.version for entry in repository.missing()] == ["2"]
+    assert repository.get("m").version == "1"
+    with pytest.raises(UnavailableError, match="golden samples disagree"):
+        repository.get("m", "2")
+
+
+def test_a_named_file_that_disagrees_is_listed(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    repository = repository_of(build.iris(tmp_path / "a.onnx", golden=golden(3)))
+    assert lines(repository) == [("iris", "1", "UNAVAILABLE")]
+
+
+def test_a_damaged_file_in_a_folder_is_listed(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    build.iris(tmp_path / "a.onnx")
+    (tmp_path / "b.onnx").write_bytes(b"no model")
+    repository = repository_of(tmp_path)
+    assert lines(repository) == [("b", "1", "UNAVAILABLE"), ("iris", "1", "READY")]
+    with pytest.raises(UnavailableError, match="not an ONNX model"):
+        repository.get("b")
+
+
+def no_file(folder: Path, build: Any) -> tuple[Path, ...]:
+    return (folder / "none.onnx",)
+
+
+def no_model(folder: Path, build: Any) -> tuple[Path, ...]:
+    (folder / "text.onnx").write_text("no model")
+    return (folder / "text.onnx",)
+
+
+def empty_folder(folder: Path, build: Any) -> tuple[Path, ...]:
+    return (folder,)
+
+
+def twice(folder: Path, build: Any) -> tuple[Path, ...]:
+    return build.iris(folder / "a.onnx"), build.iris(folder / "b.onnx")
+
+
+@pytest.mark.parametrize(
+    ("paths", "says"),
+    [(no_file, "no such file"), (no_model, "not an ONNX model"), (empty_folder, "holds no model"), (twice, "two files")],
+)
+def test_what_keeps_it_from_starting(build: Any, tmp_path: Path, paths: Any, says: str) -> None:
+    with pytest.raises(StartupError, match=says):
+        Repository(paths(tmp_path, build))
+
+
+def test_more_threads_than_cores_are_refused(build: Any, tmp_path: Path) -> None:
+    path = build.iris(tmp_path / "a.onnx")
+    with pytest.raises(StartupError, match="workers"):
+        Repository([path], Settings(workers=2, threads=usable_cores()))
+
+
+def test_load_sees_new_versions_and_forgets_removed_ones(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    build.iris(tmp_path / "m" / "1" / "model.onnx")
+    repository = repository_of(tmp_path)
+    build.iris(tmp_path / "m" / "2" / "model.onnx")
+    repository.load("m")
+    assert repository.get("m").version == "2"
+    (tmp_path / "m" / "1" / "model.onnx").unlink()
+    repository.load("m")
+    assert lines(repository) == [("m", "2", "READY")]
+    build.iris(tmp_path / "n" / "1" / "model.onnx")
+    repository.load("n")
+    assert repository.names() == ["m", "n"]
+    with pytest.raises(NotFoundError):
+        repository.load("o")
+
+
+def test_a_failed_load_leaves_what_is_served(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    path = build.iris(tmp_path / "a.onnx", golden=golden(2))
+    repository = repository_of(tmp_path)
+    before = repository.get("iris")
+    build.iris(path, golden=golden(3))
+    with pytest.raises(UnavailableError, match="golden"):
+        repository.load("iris")
+    assert repository.get("iris") is before
+    build.iris(path, golden=golden(2))
+    repository.load("iris")
+    assert repository.get("iris") is not before
+    assert [entry.reason for entry in repository.index()] == [""]
+
+
+def test_unload_and_load_again(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    repository = repository_of(build.iris(tmp_path / "a.onnx"))
+    repository.unload("iris")
+    assert lines(repository) == [("iris", "1", "UNAVAILABLE")]
+    assert repository.missing() == []
+    with pytest.raises(UnavailableError, match="unloaded"):
+        repository.get("iris")
+    repository.load("iris")
+    assert lines(repository) == [("iris", "1", "READY")]
+
+
+def test_a_lease_outlives_unloading(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    repository = repository_of(build.iris(tmp_path / "a.onnx"))
+    unloading = threading.Thread(target=repository.unload, args=("iris",))
+    with repository.lease("iris") as model:
+        unloading.start()
+        while repository.names():
+            pass
+        answer = asyncio.run(model.scheduler.submit({"x": X}))
+        assert answer.outputs["y"].tolist() == [[2, 4, 6]]
+    unloading.join()
+    with pytest.raises(UnavailableError):
+        asyncio.run(model.scheduler.submit({"x": X}))
+
+
+def test_reloading_under_load_drops_nothing(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    repository = repository_of(build.iris(tmp_path / "a.onnx"))
+    plane = DataPlane(repository)
+
+    async def scene() -> list[list[list[float]]]:
+        reloads = asyncio.create_task(reload())
+        answers = []
+        while not reloads.done():
+            answers += await asyncio.gather(*(plane.infer("iris", None, {"x": X}) for _ in range(20)))
+        await reloads
+        return [answer.outputs["y"].tolist() for answer in answers]
+
+    async def reload() -> None:
+        for _ in range(10):
+            await plane.load("iris")
+
+    answers = asyncio.run(scene())
+    assert len(answers) >= 20
+    assert all(answer == [[2, 4, 6]] for answer in answers)
+    asyncio.run(plane.close())

@@ -1,0 +1,271 @@
+"""Who computes with whom, who is refused, who is never computed; the workers are held by a gate, not by time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from lampion_edge import TensorSpec
+from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
+from lampion_server.scheduler import Answer, Scheduler, can_batch
+
+
+class Gate:
+    """Doubles `x`; each run first waits to be let through. Remembers the values of every batch."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.let = threading.Semaphore(0)
+        self.batches: list[list[float]] = []
+
+    def __call__(self, inputs: Any, outputs: Any) -> Any:
+        values = inputs["x"].ravel().tolist()
+        self.batches.append(values)
+        self.entered.release()
+        assert self.let.acquire(timeout=30)
+        if -1 in values:
+            raise ValueError("minus one")
+        return {"y": inputs["x"] * 2}
+
+    def open(self) -> None:
+        self.let.release(1000)
+
+
+def row(*values: float, width: int = 1) -> dict[str, np.ndarray]:
+    return {"x": np.repeat(np.array(values, np.float32)[:, None], width, axis=1)}
+
+
+@asynccontextmanager
+async def running(**options: Any) -> AsyncIterator[tuple[Scheduler, Gate]]:
+    """A scheduler whose only worker is already held inside a first batch of [0]."""
+    gate = Gate()
+    scheduler = Scheduler(gate, **options)
+    first = asyncio.create_task(scheduler.submit(row(0)))
+    await asyncio.to_thread(gate.entered.acquire)
+    try:
+        yield scheduler, gate
+    finally:
+        gate.open()
+        await asyncio.to_thread(scheduler.close)
+        await first
+
+
+async def queued(scheduler: Scheduler, *inputs: Any, **options: Any) -> list[asyncio.Task[Answer]]:
+    """Requests that wait in the queue by now."""
+    tasks = [asyncio.create_task(scheduler.submit(arrays, **options)) for arrays in inputs]
+    await asyncio.sleep(0)
+    return tasks
+
+
+def play(scene: Callable[[], Any]) -> None:
+    asyncio.run(scene())
+
+
+def test_what_waits_together_is_computed_together() -> None:
+    async def scene() -> None:
+        async with running() as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2, 3), row(4))
+            gate.open()
+            answers = await asyncio.gather(*tasks)
+        assert gate.batches == [[0], [1, 2, 3, 4]]
+        assert [answer.outputs["y"].ravel().tolist() for answer in answers] == [[2], [4, 6], [8]]
+        assert [answer.rows for answer in answers] == [4, 4, 4]
+
+    play(scene)
+
+
+def test_unequal_requests_stay_apart() -> None:
+    async def scene() -> None:
+        double = {"x": np.array([[9]], np.float64)}
+        async with running() as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2, width=3), double, row(4))
+            tasks += await queued(scheduler, row(5), outputs=["y"])
+            gate.open()
+            await asyncio.gather(*tasks)
+        assert gate.batches == [[0], [1, 4], [2, 2, 2], [9], [5]]
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("options", "batches"),
+    [
+        ({"max_batch": 3}, [[0], [1, 1], [2, 2, 2, 2], [3, 4]]),
+        ({"max_batch": 1}, [[0], [1, 1], [2, 2, 2, 2], [3], [4]]),
+        ({"max_batch": 6}, [[0], [1, 1, 2, 2, 2, 2], [3, 4]]),
+        ({"batching": False}, [[0], [1, 1], [2, 2, 2, 2], [3], [4]]),
+    ],
+)
+def test_limits_of_a_batch(options: dict[str, Any], batches: list[list[float]]) -> None:
+    async def scene() -> None:
+        async with running(**options) as (scheduler, gate):
+            tasks = await queued(scheduler, row(1, 1), row(2, 2, 2, 2), row(3), row(4))
+            gate.open()
+            await asyncio.gather(*tasks)
+        assert gate.batches == batches
+
+    play(scene)
+
+
+def test_a_bad_request_fails_alone() -> None:
+    async def scene() -> None:
+        async with running() as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(-1), row(2))
+            gate.open()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert gate.batches == [[0], [1, -1, 2], [1], [-1], [2]]
+        assert [type(result) for result in results] == [Answer, ValueError, Answer]
+
+    play(scene)
+
+
+def test_a_full_queue_refuses_at_once() -> None:
+    async def scene() -> None:
+        async with running(max_queue=2) as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2))
+            with pytest.raises(OverloadedError) as refusal:
+                await scheduler.submit(row(3))
+            assert int(refusal.value.headers()["Retry-After"]) >= 1
+            tasks[0].cancel()
+            await asyncio.sleep(0)
+            tasks += await queued(scheduler, row(4))  # the place of the one who left
+            gate.open()
+            await asyncio.gather(*tasks[1:])
+        assert gate.batches == [[0], [2, 4]]
+
+    play(scene)
+
+
+def test_retry_after_follows_the_measured_pace() -> None:
+    async def scene() -> None:
+        async with running(max_queue=2) as (scheduler, gate):
+            scheduler._pace = 7.0
+            tasks = await queued(scheduler, row(1), row(2))
+            with pytest.raises(OverloadedError) as refusal:
+                await scheduler.submit(row(3))
+            assert refusal.value.retry_after == 14
+            gate.open()
+            await asyncio.gather(*tasks)
+
+    play(scene)
+
+
+def test_nobody_computes_for_the_gone() -> None:
+    async def scene() -> None:
+        async with running() as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2), row(3))
+            tasks[1].cancel()
+            await asyncio.sleep(0)
+            gate.open()
+            await asyncio.gather(tasks[0], tasks[2])
+        assert gate.batches == [[0], [1, 3]]
+
+    play(scene)
+
+
+def test_one_who_leaves_during_the_computation_disturbs_nobody() -> None:
+    async def scene() -> None:
+        async with running() as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2))
+            gate.let.release()
+            await asyncio.to_thread(gate.entered.acquire)
+            tasks[0].cancel()
+            gate.open()
+            assert (await tasks[1]).outputs["y"].tolist() == [[4]]
+
+    play(scene)
+
+
+def test_a_passed_deadline_is_never_computed() -> None:
+    async def scene() -> None:
+        async with running() as (scheduler, gate):
+            (late,) = await queued(scheduler, row(1), deadline=time.monotonic() - 1)
+            (early,) = await queued(scheduler, row(2), deadline=time.monotonic() + 60)
+            gate.open()
+            with pytest.raises(DeadlineExceededError):
+                await late
+            await early
+        assert gate.batches == [[0], [2]]
+
+    play(scene)
+
+
+def test_closing_answers_everyone_who_waits() -> None:
+    async def scene() -> None:
+        async with running() as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2))
+            closing = asyncio.create_task(asyncio.to_thread(scheduler.close))
+            while not scheduler._closed:
+                await asyncio.sleep(0)
+            with pytest.raises(UnavailableError):
+                await scheduler.submit(row(3))
+            gate.open()
+            assert [len((await task).outputs["y"]) for task in tasks] == [1, 1]
+            await closing
+
+    play(scene)
+
+
+def test_outputs_that_leave_the_batch_axis_end_batching() -> None:
+    async def scene() -> None:
+        gate = Gate()
+        gate.open()
+        scheduler = Scheduler(lambda inputs, outputs: {"y": gate(inputs, outputs)["y"].sum(axis=0)})
+        answers = await asyncio.gather(*(scheduler.submit(row(value)) for value in range(20)))
+        assert [answer.outputs["y"].tolist() for answer in answers] == [[2 * value] for value in range(20)]
+        await asyncio.to_thread(scheduler.close)
+
+    play(scene)
+
+
+def test_workers_compute_side_by_side() -> None:
+    async def scene() -> None:
+        async with running(workers=2) as (scheduler, gate):
+            (second,) = await queued(scheduler, row(1))
+            assert await asyncio.to_thread(gate.entered.acquire, timeout=30)  # while the first is still held
+            gate.open()
+            await second
+
+    play(scene)
+
+
+def test_a_caller_whose_loop_has_ended_harms_nobody() -> None:
+    gate = Gate()
+    scheduler = Scheduler(gate)
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(scheduler.submit(row(1)), 0.01)
+
+    asyncio.run(give_up())
+    gate.open()
+    assert asyncio.run(scheduler.submit(row(2))).outputs["y"].tolist() == [[4]]
+    scheduler.close()
+
+
+def spec(*shape: int | str | None) -> TensorSpec:
+    return TensorSpec("t", "float32", shape)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "can"),
+    [
+        ([spec("batch", 3)], [spec("batch", 5)], True),
+        ([spec("batch", 3), spec("batch")], [spec("batch")], True),
+        ([spec("batch", 3)], [spec("rows", 5)], False),
+        ([spec("batch", 3), spec(3)], [spec("batch")], False),
+        ([spec(1, 3)], [spec(1, 5)], False),
+        ([spec(None, 3)], [spec(None, 5)], False),
+        ([spec()], [spec()], False),
+        ([spec("batch")], [spec()], False),
+        ([], [spec("batch")], False),
+    ],
+)
+def test_which_models_can_batch(inputs: list[TensorSpec], outputs: list[TensorSpec], can: bool) -> None:
+    assert can_batch(inputs, outputs) is can
