@@ -13,7 +13,10 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-OURS = str(Path(__file__).parent)
+import numpy as np
+
+# frames that are never the user's: the engine, and numpy, which calls back into Tensor.__array__
+NOT_THE_USERS = tuple(str(Path(p)) for p in (Path(__file__).parent, np.__path__[0]))
 
 
 class LampionError(Exception):
@@ -33,9 +36,9 @@ class UntraceableError(LampionError):
 
 
 def user_code() -> tuple[str, str]:
-    """`file:line` and the expression of the innermost frame outside this package."""
+    """`file:line` and the expression of the innermost frame outside the engine and numpy."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+    while frame is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
         frame = frame.f_back
     if frame is None:
         return "an unknown place", ""

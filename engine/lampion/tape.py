@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from lampion.symbolic import Spec
+from lampion.symbolic import Spec, SymInt
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -154,6 +154,10 @@ class Primitive:
         """
         raise RuntimeError(f"{type(self).__name__.lower()} is not differentiable")
 
+    def varies(self) -> bool:
+        """Whether a size among the settings is not known: then nothing can be computed, even from known inputs."""
+        return any(_is_symbolic(setting) for setting in vars(self).values())
+
     def attributes(self) -> dict[str, Any]:
         """The settings of this op, for printing and conversion."""
         return dict(vars(self))
@@ -161,7 +165,7 @@ class Primitive:
     def __call__(self, *inputs: Tensor) -> Any:
         values = tuple([t._value for t in inputs])
         datas = [v.data for v in values]
-        traced = bool(_traces) and (self.random or Spec in map(type, datas))
+        traced = bool(_traces) and (Spec in map(type, datas) or self.random or self.varies())
         result = self.infer(*datas) if traced else self.forward(*datas)
         single = not isinstance(result, tuple)
         outputs = (result,) if single else result
@@ -182,6 +186,10 @@ class Primitive:
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v}" for k, v in self.attributes().items())
         return f"{type(self).__name__}({settings})"
+
+
+def _is_symbolic(setting: Any) -> bool:
+    return isinstance(setting, SymInt) or (isinstance(setting, tuple) and any(map(_is_symbolic, setting)))
 
 
 def wrap(value: Value) -> Tensor:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 class Full(Primitive):
     """One number in a shape that depends on sizes which vary."""
 
-    random = True  # no input is traced, yet it must be recorded
-
     def __init__(self, shape: Shape, value: float, kind: dtypes.dtype) -> None:
         self.shape, self.value, self.kind = shape, value, kind
 
@@ -30,8 +28,6 @@ class Full(Primitive):
 
 class Range(Primitive):
     """start, start + step, ... below `stop`, where some of them depend on sizes which vary; int64."""
-
-    random = True  # no input is traced, yet it must be recorded
 
     def __init__(self, start: Any, stop: Any, step: Any) -> None:
         self.start, self.stop, self.step = start, stop, step

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 class SizeValue(Primitive):
     """A size that varies, as an int64 scalar in the graph."""
 
-    random = True  # no input is traced, yet it must be recorded
-
     def __init__(self, size: SymInt) -> None:
         self.size = size
 
