@@ -1,0 +1,20 @@
+"""From what ran to one ONNX file with its card, verified on the runtime that will run it."""
+
+from lampion.errors import UntraceableError
+from lampion_export.convert import converts
+from lampion_export.errors import ExportError, MismatchError, UnsupportedError
+from lampion_export.exporter import Exported, export
+from lampion_export.verification import Check, Report, verify
+
+__all__ = [
+    "Check",
+    "ExportError",
+    "Exported",
+    "MismatchError",
+    "Report",
+    "UnsupportedError",
+    "UntraceableError",
+    "converts",
+    "export",
+    "verify",
+]

@@ -1,0 +1,66 @@
+"""The tape to ONNX: the registry of converters, and the walk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lampion.tape import Primitive
+from lampion_export.errors import UnsupportedError
+from lampion_export.graph import Graph
+from lampion_export.trace import Traced
+
+Converter = Callable[..., Any]
+
+_converters: dict[type[Primitive], Converter] = {}
+_refusals: dict[type[Primitive], str] = {}
+
+
+def converts(*ops: type[Primitive]) -> Callable[[Converter], Converter]:
+    """Registers a function (graph, op, *inputs) -> output or outputs for these primitives."""
+
+    def register(converter: Converter) -> Converter:
+        _converters.update(dict.fromkeys(ops, converter))
+        return converter
+
+    return register
+
+
+def refuses(why: str, *ops: type[Primitive]) -> None:
+    """Registers primitives that have no place in a file, and why."""
+    _refusals.update(dict.fromkeys(ops, why))
+
+
+def is_known(op: type[Primitive]) -> bool:
+    """Whether the primitive converts, or is refused for a stated reason."""
+    return op in _converters or op in _refusals
+
+
+def convert(traced: Traced, opset: int, names: Mapping[int, str]) -> Graph:
+    """The graph of what was traced; `names` of arrays by id become names of initializers.
+
+    Raises UnsupportedError for a primitive without converter, naming it.
+    """
+    graph = Graph(opset, names)
+    for name, value in traced.inputs.items():
+        graph.input(name, value)
+    for node in traced.nodes:
+        assert node.inputs is not None
+        outputs = _converter(node.op)(graph, node.op, *[graph.value(v) for v in node.inputs])
+        many = outputs if isinstance(outputs, tuple | list) else (outputs,)
+        for i, (spec, output) in enumerate(zip(node.data, many, strict=True)):
+            graph.bind((node, i), spec, output)
+    for name, value in traced.outputs.items():
+        graph.output(name, value)
+    return graph
+
+
+def _converter(op: Primitive) -> Converter:
+    kind = type(op)
+    if kind in _refusals:
+        raise UnsupportedError(f"{kind.__name__.lower()} can't be exported: {_refusals[kind]}")
+    if kind not in _converters:
+        raise UnsupportedError(
+            f"{kind.__name__.lower()} has no converter to ONNX; register one with lampion_export.converts"
+        )
+    return _converters[kind]

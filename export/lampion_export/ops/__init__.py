@@ -1,0 +1,33 @@
+"""The converters, in the families of `lampion.ops`. Importing this package registers them all."""
+
+from lampion_export.ops import (
+    analysis,
+    arithmetic,
+    comparison,
+    conv,
+    create,
+    index,
+    matmul,
+    pool,
+    promote,
+    random,
+    reduce,
+    shape,
+    tensor,
+)
+
+__all__ = [
+    "analysis",
+    "arithmetic",
+    "comparison",
+    "conv",
+    "create",
+    "index",
+    "matmul",
+    "pool",
+    "promote",
+    "random",
+    "reduce",
+    "shape",
+    "tensor",
+]

@@ -1,0 +1,120 @@
+"""Converters of indexing, gathering and scattering."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from lampion.ops import index as i
+from lampion.symbolic import Shape, Size, broadcast_shapes, numel, same
+from lampion_export.convert import converts, refuses
+from lampion_export.graph import Graph, pairs
+
+refuses("how many elements it finds depends on the data, so the shape is not known", i.Nonzero)
+
+
+@converts(i.Slice)
+def slice_(g: Graph, op: i.Slice, x: ir.Value) -> ir.Value:
+    starts, stops, steps = zip(*op.ranges, strict=True)
+    axes = g.constant(np.arange(len(starts), dtype=np.int64))
+    return g.op("Slice", x, g.shape(starts), g.shape(stops), axes, g.constant(np.array(steps, np.int64)))
+
+
+@converts(i.Unslice)
+def unslice(g: Graph, op: i.Unslice, x: ir.Value) -> ir.Value:
+    """Zeros between the elements by padding a new last dim, then zeros around."""
+    counts = [(stop - start + step - 1) // step for start, stop, step in op.ranges]
+    for dim, (_, _, step) in enumerate(op.ranges):
+        if step != 1:
+            x = _spread(g, x, counts, dim, step)
+            counts[dim] = counts[dim] * step
+    around = []
+    for (start, _, _), n, size in zip(op.ranges, counts, op.shape, strict=True):
+        around.append((start, size - start - n))
+    return g.op("Pad", x, g.shape(pairs(around)), dtype=x.dtype)
+
+
+def _spread(g: Graph, x: ir.Value, shape: list[Size], dim: int, step: int) -> ir.Value:
+    before, after = tuple(shape[: dim + 1]), tuple(shape[dim + 1 :])
+    x = g.reshape(x, (*before, 1, *after))
+    ends = [(0, step - 1 if j == dim + 1 else 0) for j in range(len(shape) + 1)]
+    x = g.op("Pad", x, g.shape(pairs(ends)), dtype=x.dtype)
+    return g.reshape(x, (*before[:-1], shape[dim] * step, *after))
+
+
+@converts(i.Index)
+def index(g: Graph, op: i.Index, x: ir.Value, *indices: ir.Value) -> ir.Value:
+    """Several indices become one into their dims, flattened."""
+    if len(indices) == 1:
+        return g.op("Gather", x, indices[0], axis=op.dim)
+    shape, last = g.shape_of(x), op.dim + len(indices)
+    flat: ir.Value | None = None
+    for one, size in zip(indices, shape[op.dim : last], strict=True):
+        place = _from_front(g, one, size)
+        flat = (
+            place
+            if flat is None
+            else g.op("Add", g.op("Mul", flat, g.size(size), dtype=np.int64), place, dtype=np.int64)
+        )
+    merged = g.reshape(x, (*shape[: op.dim], numel(shape[op.dim : last]), *shape[last:]))
+    return g.op("Gather", merged, flat, axis=op.dim)
+
+
+@converts(i.IndexAdd)
+def index_add(g: Graph, op: i.IndexAdd, x: ir.Value, *indices: ir.Value) -> ir.Value:
+    """ScatterND wants the indexed dims in front."""
+    shapes = [g.shape_of(one) for one in indices]
+    middle = broadcast_shapes(*shapes)
+    last = op.dim + len(indices)
+    rank, old = len(g.shape_of(x)), list(range(len(op.shape)))
+    front = old[op.dim : last] + old[: op.dim] + old[last:]
+    places = g.op("Concat", *[_column(g, one, middle) for one in indices], axis=-1, dtype=np.int64)
+    moved = list(range(rank))
+    moved = moved[op.dim : op.dim + len(middle)] + moved[: op.dim] + moved[op.dim + len(middle) :]
+    x = x if op.dim == 0 else g.op("Transpose", x, perm=moved, dtype=x.dtype)
+    assert x.dtype is not None
+    zeros = g.op(
+        "Expand", g.constant(np.array(0, x.dtype.numpy())), g.shape(tuple(op.shape[d] for d in front)), dtype=x.dtype
+    )
+    total = g.op("ScatterND", zeros, places, x, reduction="add", dtype=x.dtype)
+    return total if op.dim == 0 else g.op("Transpose", total, perm=[front.index(d) for d in old])
+
+
+def _from_front(g: Graph, places: ir.Value, size: Size) -> ir.Value:
+    """Negative places counted from the front."""
+    negative = g.op("Less", places, g.constant(np.array(0, np.int64)))
+    return g.op("Where", negative, g.op("Add", places, g.size(size), dtype=np.int64), places, dtype=np.int64)
+
+
+def _column(g: Graph, places: ir.Value, shape: Shape) -> ir.Value:
+    """An index as one column of a table of indices."""
+    wide = g.op("Expand", places, g.shape(shape), dtype=np.int64)
+    return g.reshape(wide, (*shape, 1))
+
+
+@converts(i.Gather)
+def gather(g: Graph, op: i.Gather, x: ir.Value, places: ir.Value) -> ir.Value:
+    kept = tuple(
+        n if d == op.dim else m for d, (n, m) in enumerate(zip(g.shape_of(x), g.shape_of(places), strict=True))
+    )
+    return g.op("GatherElements", _cropped(g, x, kept), places, axis=op.dim)
+
+
+@converts(i.ScatterAdd)
+def scatter_add(g: Graph, op: i.ScatterAdd, x: ir.Value, places: ir.Value, source: ir.Value) -> ir.Value:
+    source = _cropped(g, source, g.shape_of(places))
+    return g.op("ScatterElements", x, places, source, axis=op.dim, reduction="add")
+
+
+def _cropped(g: Graph, x: ir.Value, shape: Shape) -> ir.Value:
+    """The first elements along each dim."""
+    if all(map(same, g.shape_of(x), shape)):
+        return x
+    return g.op("Slice", x, g.constant(np.zeros(len(shape), np.int64)), g.shape(shape), dtype=x.dtype)
+
+
+@converts(i.Put)
+def put(g: Graph, op: i.Put, x: ir.Value, places: ir.Value, values: ir.Value) -> ir.Value:
+    flat = g.op("Reshape", x, g.constant(np.array([-1], np.int64)), dtype=x.dtype)
+    flat = g.op("ScatterElements", flat, places, values, axis=0, dtype=x.dtype)
+    return g.reshape(flat, g.shape_of(x))

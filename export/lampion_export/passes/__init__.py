@@ -1,0 +1,22 @@
+"""Rewritings of the graph, one a file, in the order they run."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from lampion_export.passes.affine_into_conv import AffineIntoConv
+
+PASSES: tuple[ir.passes.InPlacePass, ...] = (
+    common.RemoveUnusedNodesPass(),
+    common.CommonSubexpressionEliminationPass(),
+    AffineIntoConv(),
+    common.IdentityEliminationPass(),
+    common.RemoveUnusedNodesPass(),
+)
+
+
+def optimize(model: ir.Model) -> None:
+    """Runs every pass on the model, in place."""
+    for each in PASSES:
+        each(model)
