@@ -6,9 +6,16 @@ import logging
 import socket
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import Any
+
+import uvicorn
 
 from lampion_edge.commands import Command
+from lampion_server.app import build_app
+from lampion_server.dataplane import DataPlane
 from lampion_server.errors import StartupError
+from lampion_server.metrics import Metrics
+from lampion_server.repository import Repository
 from lampion_server.settings import Settings, add_arguments
 
 
@@ -46,7 +53,7 @@ def _bound(settings: Settings) -> socket.socket:
         ]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        _bind(listener, address)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         hint = "choose another --port, or 0 for a free one"
@@ -54,14 +61,15 @@ def _bound(settings: Settings) -> socket.socket:
     return listener
 
 
+def _bind(listener: socket.socket, address: Any) -> None:
+    try:
+        listener.bind(address)
+    except BaseException:
+        listener.close()
+        raise
+
+
 def _run(settings: Settings, listener: socket.socket) -> None:
-    import uvicorn  # here, so that importing the command costs nothing
-
-    from lampion_server.app import build_app
-    from lampion_server.dataplane import DataPlane
-    from lampion_server.metrics import Metrics
-    from lampion_server.repository import Repository
-
     if not settings.models:
         raise StartupError("expected at least one model file or folder, got none")
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")

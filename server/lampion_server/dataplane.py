@@ -91,9 +91,9 @@ class DataPlane:
         `OverloadedError`, `DeadlineExceededError`, and edge's `RunError` when the model fails on them.
         """
         with self.repository.lease(model, version) as served:
-            fit(served.session.inputs, inputs)
+            ordered = fit(served.session.inputs, inputs)
             async with self._until(deadline) as limit:
-                answer = await self._submit(served, dict(inputs), outputs, limit)
+                answer = await self._submit(served, ordered, outputs, limit)
             return Inference(served.name, served.version, answer.outputs, answer.queue, answer.compute)
 
     async def predict(
@@ -178,8 +178,11 @@ class DataPlane:
             raise DeadlineExceededError(f"the answer was not there within {limit - now:.3g} s") from None
 
 
-def fit(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> None:
-    """Raise `BadRequestError` unless the arrays are exactly a model's inputs; the n-th array is called `inputs[n]`."""
+def fit(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> Arrays:
+    """The arrays in the order of the model's inputs.
+
+    Raises `BadRequestError` unless they are exactly these inputs; its field calls the n-th array `inputs[n]`.
+    """
     wanted = {spec.name: spec for spec in specs}
     axes: dict[str, int] = {}
     for index, (name, array) in enumerate(inputs.items()):
@@ -189,6 +192,7 @@ def fit(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> None:
         _fit_one(wanted[name], array, f"inputs[{index}]", axes)
     if missing := [name for name in wanted if name not in inputs]:
         raise BadRequestError(f"inputs: {', '.join(missing)} missing, expected {', '.join(wanted)}", field="inputs")
+    return {name: inputs[name] for name in wanted}
 
 
 def _fit_one(spec: TensorSpec, array: Array, path: str, axes: dict[str, int]) -> None:

@@ -23,6 +23,7 @@ NUMPY_NAMES = {
     "BF16": "bfloat16",
 }
 PROTOCOL_NAMES = {numpy_name: name for name, numpy_name in NUMPY_NAMES.items()}
+_NAMES = {np.dtype(numpy_name): name for numpy_name, name in PROTOCOL_NAMES.items() if name not in ("BYTES", "BF16")}
 BINARY_ONLY = ("FP16", "BF16")
 # By kind of dtype: what JSON data may consist of.
 _JSON_TYPES: dict[str, tuple[str, set[type]]] = {
@@ -36,7 +37,7 @@ _JSON_TYPES: dict[str, tuple[str, set[type]]] = {
 
 def protocol_name(array: Array) -> str:
     """The datatype that the protocol has for an array; texts are BYTES."""
-    return "BYTES" if array.dtype.kind in "OUST" else PROTOCOL_NAMES[array.dtype.name]
+    return "BYTES" if array.dtype.kind in "OUST" else _NAMES[array.dtype]
 
 
 def numpy_dtype(datatype: str, field: str) -> np.dtype[Any]:

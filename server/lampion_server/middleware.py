@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,12 +38,15 @@ class RequestId:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        # A random start and a counter: a system call per request would cost more than all the rest of this class.
+        start = os.urandom(4).hex()
+        self.fresh = (f"{start}-{number}".encode() for number in count(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         given = _header(scope, b"x-request-id")
-        request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex().encode()
+        request_id = given if _REQUEST_ID.fullmatch(given) else next(self.fresh)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
 
         async def send_with_id(message: Message) -> None:

@@ -75,6 +75,7 @@ class Repository:
         self._threads = threads_per_worker(self._settings)
         self._on_batch = on_batch
         self._entries: dict[tuple[str, str], Entry] = {}
+        self._versions: dict[str, list[Entry]] = {}  # the entries by name, oldest version first
         self._changed = threading.Condition()  # guards the entries and the counts of users
         self._loading = threading.Lock()  # one load or unload at a time
         self._start()
@@ -83,11 +84,11 @@ class Repository:
 
     def index(self) -> list[Entry]:
         """Every version of every model, served or not, by name and version."""
-        return sorted(self._entries.values(), key=lambda entry: (entry.name, _natural(entry.version)))
+        return [entry for entries in self._versions.values() for entry in entries]
 
     def names(self) -> list[str]:
         """Names of the models of which a version is served."""
-        return sorted({entry.name for entry in self._entries.values() if entry.model})
+        return [name for name, entries in self._versions.items() if any(entry.model for entry in entries)]
 
     def missing(self) -> list[Entry]:
         """What was found but isn't served, apart from what somebody unloaded."""
@@ -95,7 +96,7 @@ class Repository:
 
     def get(self, name: str, version: str | None = None) -> Model:
         """A served model, by default its newest version. Raises `NotFoundError`, `UnavailableError` with the reason."""
-        entries = [entry for entry in self.index() if entry.name == name]
+        entries = self._versions.get(name, [])
         if not entries:
             served = ", ".join(self.names()) or "none"
             raise NotFoundError(f"there is no model {name!r}; served are: {served}", field="model")
@@ -143,7 +144,7 @@ class Repository:
     def unload(self, name: str) -> None:
         """Stop serving every version of `name`; requests under way are answered first. Raises `NotFoundError`."""
         with self._loading:
-            entries = [entry for entry in self.index() if entry.name == name]
+            entries = self._versions.get(name, [])
             if not entries:
                 raise NotFoundError(f"there is no model {name!r} to unload", field="model")
             self._replace(name, [Entry(e.name, e.version, e.source, None, UNLOADED) for e in entries], keep=False)
@@ -162,7 +163,7 @@ class Repository:
                 hint = "expected .onnx files in it, or NAME/VERSION/model.onnx"
                 raise StartupError(f"{path}: holds no model; {hint}", field="models", hint=hint)
         opened = [self._open(source, strict=source.path in self._paths) for source in find(self._paths)]
-        self._entries = _by_version(opened)
+        self._publish(_by_version(opened))
 
     def _open(self, source: Source, *, strict: bool = False) -> Entry:
         name, version = source.name or source.path.stem, source.version or "1"
@@ -200,11 +201,17 @@ class Repository:
             if keep and entry.model is None and key in old:
                 new[key] = replace(old[key], reason=entry.reason)
         with self._changed:
-            self._entries = {key: e for key, e in self._entries.items() if key not in old} | new
+            self._publish({key: entry for key, entry in self._entries.items() if key not in old} | new)
         kept = [entry.model for entry in new.values()]
         for entry in old.values():
             if entry.model and entry.model not in kept:
                 self._retire(entry.model)
+
+    def _publish(self, entries: dict[tuple[str, str], Entry]) -> None:
+        versions: dict[str, list[Entry]] = {}
+        for entry in sorted(entries.values(), key=lambda entry: (entry.name, _natural(entry.version))):
+            versions.setdefault(entry.name, []).append(entry)
+        self._entries, self._versions = entries, versions
 
     def _retire(self, model: Model) -> None:
         with self._changed:

@@ -147,7 +147,7 @@ class Scheduler:
         if not self.batching:
             return None
         names = None if ticket.outputs is None else tuple(ticket.outputs)
-        return names, tuple((name, array.dtype.str, array.shape[1:]) for name, array in sorted(ticket.inputs.items()))
+        return names, tuple((name, array.dtype, array.shape[1:]) for name, array in ticket.inputs.items())
 
     def _forget_the_gone(self) -> None:
         for bucket, queue in list(self._queues.items()):

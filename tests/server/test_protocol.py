@@ -43,7 +43,9 @@ def binary(
     return {"content": head + raw + tail, "headers": {LENGTH: str(len(head) + length)}}
 
 
-@pytest.mark.parametrize("form", [lambda array: array.tolist(), lambda array: array.ravel().tolist()], ids=["nested", "flat"])
+@pytest.mark.parametrize(
+    "form", [lambda array: array.tolist(), lambda array: array.ravel().tolist()], ids=["nested", "flat"]
+)
 @pytest.mark.parametrize(("model", "datatype", "array"), VALUES, ids=[row[1] for row in VALUES])
 def test_json_there_and_back(server: Any, model: str, datatype: str, array: np.ndarray, form: Any) -> None:
     response = server.client.post(f"/v2/models/{model}/infer", json=body(datatype, array, form(array)))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lampion_edge import Golden, usable_cores
 from lampion_server import DataPlane, Repository, Settings
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
@@ -20,7 +21,7 @@ def golden(scale: float) -> Golden:
     return Golden((({"x": X}, {"y": scale * X[:, :3]}),))
 
 
-@pytest.fixture()
+@pytest.fixture
 def repository_of() -> Any:
     """Makes repositories and closes them after the test."""
     made: list[Repository] = []
@@ -107,7 +108,12 @@ def twice(folder: Path, build: Any) -> tuple[Path, ...]:
 
 @pytest.mark.parametrize(
     ("paths", "says"),
-    [(no_file, "no such file"), (no_model, "not an ONNX model"), (empty_folder, "holds no model"), (twice, "two files")],
+    [
+        (no_file, "no such file"),
+        (no_model, "not an ONNX model"),
+        (empty_folder, "holds no model"),
+        (twice, "two files"),
+    ],
 )
 def test_what_keeps_it_from_starting(build: Any, tmp_path: Path, paths: Any, says: str) -> None:
     with pytest.raises(StartupError, match=says):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lampion_edge import TensorSpec
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
 from lampion_server.scheduler import Answer, Scheduler, can_batch

@@ -1,0 +1,126 @@
+"""The route table, the documentation made of it, and what all answers have in common."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from lampion_server import examples
+from lampion_server.errors import ServerError
+from lampion_server.routes import ROUTES, Route
+
+
+def url(route: Route) -> str:
+    return route.path.format(model="digits" if route.path.startswith("/v1") else "iris", version="1")
+
+
+def shape(value: Any) -> Any:
+    """The keys of a JSON value, all the way down, and the types of what they hold."""
+    if isinstance(value, dict):
+        return {key: shape(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_the_documented_example_is_what_one_gets(serve: Any, folder: Any, build: Any, route: Route) -> None:
+    sends = {"content": build.photo()} if route.body is examples.PHOTO_BODY else {"json": examples.INFER_REQUEST}
+    models = [folder / "digits.onnx"] if route.path.startswith("/v1") else [folder / "iris.onnx"]
+    with serve(*models) as server:
+        response = server.client.request(
+            route.method, url(route) + ("?top=1" if route.query else ""), **(sends if route.body else {})
+        )
+        assert response.status_code == 200, response.text
+        if route.path == "/v1/models":
+            (line,) = response.json()["models"]
+            assert line.pop("card")["task"] == "image-classification"
+        elif route.answer is not None:
+            assert shape(response.json()) == shape(route.answer)
+
+
+def test_openapi_shows_every_route(server: Any) -> None:
+    paths = server.client.get("/openapi.json").json()["paths"]
+    shown = {(method.upper(), path) for path, operations in paths.items() for method in operations}
+    assert shown == {(route.method, route.path) for route in ROUTES}
+    infer = paths["/v2/models/{model}/infer"]["post"]
+    assert infer["requestBody"]["content"]["application/json"]["example"] == examples.INFER_REQUEST
+    assert infer["responses"]["200"]["content"]["application/json"]["example"] == examples.INFER_ANSWER
+    assert [parameter["name"] for parameter in infer["parameters"]] == ["model"]
+    predict = paths["/v1/models/{model}/predict"]["post"]
+    assert [parameter["name"] for parameter in predict["parameters"]] == ["model", "top", "threshold"]
+
+
+def test_every_error_has_a_status_and_a_code_of_its_own() -> None:
+    def below(error: type[ServerError]) -> list[type[ServerError]]:
+        return [error, *(found for child in error.__subclasses__() for found in below(child))]
+
+    told = [error for error in below(ServerError) if error.__name__ != "StartupError"]
+    assert len({error.code for error in told}) == len(told)
+    for error in told:
+        assert f"{error.status}  {error.code}" in (ServerError.__doc__ or "")
+
+
+def test_request_ids(server: Any) -> None:
+    def request_id(given: str) -> str:
+        return server.client.get("/v2", headers={"x-request-id": given}).headers["x-request-id"]
+
+    assert request_id("mine-1.2_3") == "mine-1.2_3"
+    assert request_id("no spaces") != "no spaces"
+    assert request_id("x" * 129) != "x" * 129
+    assert request_id("") != request_id("")
+
+
+def test_an_error_of_our_own_is_logged_but_not_shown(serve: Any, folder: Any, caplog: Any, monkeypatch: Any) -> None:
+    with serve(folder / "iris.onnx") as server, caplog.at_level(logging.ERROR):
+        monkeypatch.setattr(server.plane.repository, "index", lambda: 1 / 0)
+        response = server.client.post("/v2/models/iris/infer", json=examples.INFER_REQUEST)
+        again = server.client.post("/v2/repository/index")
+        monkeypatch.undo()
+    for answer in (response, again):
+        assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+        assert "division" not in answer.text
+        assert any(answer.headers["x-request-id"] in record.getMessage() for record in caplog.records)
+    assert all(record.exc_info for record in caplog.records)
+
+
+def test_readiness_says_what_is_missing(serve: Any, build: Any, tmp_path: Any) -> None:
+    build.iris(tmp_path / "a.onnx")
+    (tmp_path / "b.onnx").write_text("no model")
+    with serve(tmp_path) as server:
+        response = server.client.get("/v2/health/ready")
+        assert response.status_code == 503
+        assert "b version 1" in response.json()["error"]
+        assert server.client.get("/v2/health/live").status_code == 200
+        assert server.client.get("/v2/models/b/ready").status_code == 503
+        assert [line["name"] for line in server.client.post("/v2/repository/index").json()] == ["b", "iris"]
+        ready = server.client.post("/v2/repository/index", json={"ready": True}).json()
+        assert [line["name"] for line in ready] == ["iris"]
+
+
+def test_unload_and_load(serve: Any, build: Any, tmp_path: Any) -> None:
+    with serve(build.iris(tmp_path / "a.onnx")) as server:
+        post = server.client.post
+        assert post("/v2/repository/models/iris/unload").json()[0]["state"] == "UNAVAILABLE"
+        response = post("/v2/models/iris/infer", json=examples.INFER_REQUEST)
+        assert (response.status_code, response.json()["code"]) == (503, "UNAVAILABLE")
+        build.iris(tmp_path / "a.onnx", scale=3.0)
+        assert post("/v2/repository/models/iris/load").json()[0]["state"] == "READY"
+        response = post("/v2/models/iris/infer", json=examples.INFER_REQUEST)
+        assert response.json()["outputs"][0]["data"] == pytest.approx([15.3, 10.5, 4.2])
+
+
+def test_metrics_keep_no_names_that_callers_invent(server: Any) -> None:
+    before = server.metric("lampion_requests_total", model="", status="404")
+    for i in range(3):
+        server.client.get(f"/v2/models/invented-{i}")
+    text = server.client.get("/metrics").text
+    assert "invented" not in text
+    assert server.metric("lampion_requests_total", model="", status="404") == before + 3
+
+
+def test_server_timing(server: Any) -> None:
+    timing = server.client.post("/v2/models/iris/infer", json=examples.INFER_REQUEST).headers["server-timing"]
+    assert [part.partition(";")[0] for part in timing.split(", ")] == ["queue", "compute"]

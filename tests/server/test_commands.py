@@ -1,0 +1,148 @@
+"""`lampion serve` as a process: its one line, its help, its refusals, its orderly end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PROGRAM = """
+import argparse, sys
+from lampion_server.commands import SERVE
+parser = argparse.ArgumentParser("lampion serve")
+SERVE.arguments(parser)
+sys.exit(SERVE.run(parser.parse_args()))
+"""
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-W", "error", "-c", PROGRAM, *map(str, arguments)]
+
+
+@contextmanager
+def running(*arguments: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its URL, as the ready line has it."""
+    process = subprocess.Popen(
+        command(*arguments),
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("lampion: serving "), process.communicate()
+        yield process, line.split(" at ")[1].split(" ")[0]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), env=os.environ | environment, capture_output=True, text=True, timeout=60)
+
+
+def test_the_ready_line_can_be_read_by_scripts(folder: Path) -> None:
+    with running(folder / "iris.onnx", folder / "add.onnx", "--port", "0") as (_, url):
+        assert httpx.get(f"{url}/v2/health/ready").json() == {"ready": True}
+        assert httpx.get(f"{url}/docs").status_code == 200
+
+
+def test_settings_come_from_the_environment(folder: Path) -> None:
+    environment = {"LAMPION_PORT": "0", "LAMPION_MODELS": str(folder / "iris.onnx"), "LAMPION_MAX_BODY_BYTES": "10"}
+    with running(**environment) as (_, url):
+        assert httpx.post(f"{url}/v2/models/iris/infer", content=b" " * 11).status_code == 413
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_quietly_and_finishes_what_is_under_way(folder: Path, number: signal.Signals) -> None:
+    answers: list[httpx.Response] = []
+
+    def ask(client: httpx.Client, url: str) -> None:
+        tensor = {"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3e5]}
+        answers.append(client.post(f"{url}/v2/models/spin/infer", json={"inputs": [tensor]}))
+
+    arguments = [folder / "spin.onnx", "--port", "0", "--max-batch", "1", "--log-level", "warning"]
+    with httpx.Client(timeout=60) as client, running(*arguments) as (process, url):
+        callers = [threading.Thread(target=ask, args=(client, url)) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        while 'lampion_queue_seconds_count{model="spin"}' not in client.get(f"{url}/metrics").text:
+            pass  # until the first is answered, so that the others are surely under way
+        process.send_signal(number)
+        for caller in callers:
+            caller.join()
+        _, errors = process.communicate(timeout=60)
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert errors == ""
+
+
+def test_an_idle_keep_alive_connection_does_not_hold_it(folder: Path) -> None:
+    with running(folder / "iris.onnx", "--port", "0") as (process, url), httpx.Client() as client:
+        client.get(url + "/v2")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def missing(folder: Path) -> list[object]:
+    return [folder / "none.onnx", "--port", 0]
+
+
+def no_model(folder: Path) -> list[object]:
+    (folder / "text.onnx").write_text("no model")
+    return [folder / "text.onnx", "--port", 0]
+
+
+def nothing(folder: Path) -> list[object]:
+    return ["--port", 0]
+
+
+def empty(folder: Path) -> list[object]:
+    return [folder, "--port", 0]
+
+
+def bad_port(folder: Path) -> list[object]:
+    return [folder / "none.onnx", "--port", 70000]
+
+
+def bad_host(folder: Path) -> list[object]:
+    return [folder / "none.onnx", "--host", "no.such.host.invalid"]
+
+
+def bad_setting(folder: Path) -> list[object]:
+    return [folder / "none.onnx", "--max-batch", 0]
+
+
+@pytest.mark.parametrize("arguments", [missing, no_model, nothing, empty, bad_port, bad_host, bad_setting])
+def test_what_it_refuses_is_one_line(tmp_path: Path, arguments: Any) -> None:
+    done = run(*arguments(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("lampion serve: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run(folder / "iris.onnx", "--port", taken.getsockname()[1])
+    assert done.returncode == 1
+    assert "in use" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_variable_is_one_line() -> None:
+    done = run("x.onnx", LAMPION_PORT="http")
+    assert done.returncode == 1
+    assert done.stderr.startswith("lampion serve: LAMPION_PORT: expected a value of type int, got 'http'")
