@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,14 +65,19 @@ def verify(
 ) -> Report:
     """Compares `function` run eagerly with the exported model in `session`.
 
-    Floating point outputs may differ by atol + rtol * (largest magnitude of that output); all others not at all. Raises
-    ExportError for a dynamic axis along which the function takes no size but the example's.
+    Floating point outputs may differ by atol + rtol * (largest magnitude of that output); all others not at all. Random
+    inputs that the function itself refuses (an index that does not exist) are left out. Raises ExportError for a dynamic axis
+    along which the function takes no size but the example's.
     """
     names = [spec.name for spec in session.outputs]
-    checks = []
-    for what, inputs in _cases(function, names, example, dynamic):
-        checks.append(_compare(what, run_eagerly(function, inputs, names), session.run(inputs), rtol, atol))
-    return Report(tuple(checks))
+    rng = np.random.default_rng(0)
+    wanted = [("example", example, run_eagerly(function, example, names))]
+    for i in range(3):
+        inputs = {name: _noise(array, array.shape, rng) for name, array in example.items()}
+        wanted += _attempt(f"random {i + 1}", function, inputs, names)[0]
+    for axis in axis_names(dynamic):
+        wanted += _at_other_sizes(function, names, example, dynamic, axis, rng)
+    return Report(tuple(_compare(what, want, session.run(inputs), rtol, atol) for what, inputs, want in wanted))
 
 
 def run_eagerly(function: Callable[..., Any], inputs: Example, names: list[str]) -> Outputs:
@@ -91,62 +96,58 @@ def run_eagerly(function: Callable[..., Any], inputs: Example, names: list[str])
     return {name: x.detach().numpy() for name, x in zip(names, many, strict=True)}
 
 
-def _cases(
-    function: Callable[..., Any], names: list[str], example: Example, dynamic: Dynamic
-) -> Iterator[tuple[str, Example]]:
-    """What to feed, with a name for each."""
-    rng = np.random.default_rng(0)
-    yield "example", example
-    for i in range(3):
-        yield f"random {i + 1}", {name: _noise(array, array.shape, rng) for name, array in example.items()}
-    for axis in axis_names(dynamic):
-        yield from _sizes(function, names, example, dynamic, axis, rng)
+Wanted = tuple[str, Example, Outputs]
 
 
-def _sizes(
+def _attempt(what: str, function: Callable[..., Any], inputs: Example, names: list[str]) -> tuple[list[Wanted], str]:
+    """What the function gives, if it gives anything, or else why not."""
+    try:
+        return [(what, inputs, run_eagerly(function, inputs, names))], ""
+    except Exception as error:  # whatever a user's model raises for an input it does not take
+        return [], str(error)
+
+
+def _at_other_sizes(
     function: Callable[..., Any],
     names: list[str],
     example: Example,
     dynamic: Dynamic,
     axis: str,
     rng: np.random.Generator,
-) -> Iterator[tuple[str, Example]]:
-    """The inputs at other sizes of one axis; sizes that the function itself refuses are left out."""
-    taken, refused = 0, ""
+) -> list[Wanted]:
+    """The function at other sizes of one axis."""
+    found: list[Wanted] = []
+    refusal = ""
     for size in OTHER_SIZES:
-        inputs = {
-            name: _noise(
-                array,
-                tuple(size if dynamic.get(name, {}).get(i) == axis else n for i, n in enumerate(array.shape)),
-                rng,
-            )
-            for name, array in example.items()
-        }
-        if all(inputs[name].shape == array.shape for name, array in example.items()):
+        shapes = {name: _resized(array.shape, dynamic.get(name, {}), axis, size) for name, array in example.items()}
+        if all(shapes[name] == array.shape for name, array in example.items()):
             continue
-        try:
-            run_eagerly(function, inputs, names)
-        except Exception as error:
-            refused = str(error)
-            continue
-        taken += 1
-        yield f"{axis} = {size}", inputs
-    if not taken:
+        inputs = {name: _noise(array, shapes[name], rng) for name, array in example.items()}
+        new, why = _attempt(f"{axis} = {size}", function, inputs, names)
+        found += new
+        refusal = why or refusal
+    if not found:
         raise ExportError(
-            f"dynamic: axis {axis!r} cannot vary: the model takes no size but the example's ({refused})",
+            f"dynamic: axis {axis!r} cannot vary: the model takes no size but the example's ({refusal})",
             hint=f"leave {axis!r} out of `dynamic`",
         )
+    return found
+
+
+def _resized(shape: tuple[int, ...], axes: Mapping[int, str], axis: str, size: int) -> tuple[int, ...]:
+    return tuple(size if axes.get(i) == axis else n for i, n in enumerate(shape))
 
 
 def _noise(like: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Random numbers in the range of `like`: an example of indices gives indices that exist."""
     if like.dtype.kind == "b":
-        return rng.random(shape) < 0.5
-    low, high = (like.min(), like.max()) if like.size else (0, 1)
+        return np.asarray(rng.random(shape) < 0.5)
     if like.dtype.kind in "iu":
-        return rng.integers(low, high, shape, endpoint=True).astype(like.dtype)
-    spread = like.std() or 1.0
-    return (rng.standard_normal(shape) * spread + like.mean()).astype(like.dtype)
+        low, high = (like.min(), like.max()) if like.size else (0, 1)
+        return np.asarray(rng.integers(low, high, shape, endpoint=True)).astype(like.dtype)
+    finite = like[np.isfinite(like)]
+    middle, spread = (finite.mean(), finite.std() or 1.0) if finite.size else (0.0, 1.0)
+    return np.asarray(rng.standard_normal(shape) * spread + middle).astype(like.dtype)
 
 
 def _compare(what: str, want: Outputs, got: Mapping[str, Array], rtol: float, atol: float) -> Check:

@@ -13,6 +13,7 @@ from lampion_export.ops import (
     random,
     reduce,
     shape,
+    sorting,
     tensor,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "random",
     "reduce",
     "shape",
+    "sorting",
     "tensor",
 ]

@@ -64,3 +64,8 @@ def remainder(g: Graph, op: a.Remainder, x: ir.Value, y: ir.Value) -> ir.Value:
     if not is_float(x):
         return g.typed("Mod", x, y)
     return g.typed("Sub", x, g.typed("Mul", y, g.typed("Floor", g.typed("Div", x, y))))
+
+
+@converts(a.Fmod)
+def fmod(g: Graph, op: a.Fmod, x: ir.Value, y: ir.Value) -> ir.Value:
+    return g.typed("Mod", x, y, fmod=1)

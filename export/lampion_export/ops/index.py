@@ -106,6 +106,11 @@ def scatter_add(g: Graph, op: i.ScatterAdd, x: ir.Value, places: ir.Value, sourc
     return g.op("ScatterElements", x, places, source, axis=op.dim, reduction="add")
 
 
+@converts(i.Scatter)
+def scatter(g: Graph, op: i.Scatter, x: ir.Value, places: ir.Value, source: ir.Value) -> ir.Value:
+    return g.op("ScatterElements", x, places, _cropped(g, source, g.shape_of(places)), axis=op.dim)
+
+
 def _cropped(g: Graph, x: ir.Value, shape: Shape) -> ir.Value:
     """The first elements along each dim."""
     if all(map(same, g.shape_of(x), shape)):

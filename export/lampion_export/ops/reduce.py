@@ -10,6 +10,7 @@ import onnx_ir as ir
 from lampion.ops import reduce as r
 from lampion_export.convert import converts
 from lampion_export.graph import Graph
+from lampion_export.kernels import widened
 
 REDUCTIONS = {r.Sum: "ReduceSum", r.Amax: "ReduceMax", r.Amin: "ReduceMin", r.Prod: "ReduceProd"}
 ARGUMENTS = {r.ArgMax: "ArgMax", r.ArgMin: "ArgMin"}
@@ -18,8 +19,6 @@ SOFTMAX = {r.Softmax: "Softmax", r.LogSoftmax: "LogSoftmax"}
 
 @converts(*REDUCTIONS)
 def reduction(g: Graph, op: Any, x: ir.Value) -> ir.Value:
-    from lampion_export.kernels import widened
-
     if not op.dims:
         return x
     assert x.dtype is not None
@@ -36,6 +35,8 @@ def argument(g: Graph, op: Any, x: ir.Value) -> ir.Value:
 
 @converts(r.CumSum)
 def cumsum(g: Graph, op: r.CumSum, x: ir.Value) -> ir.Value:
+    if not g.shape_of(x):
+        return x
     return g.op("CumSum", x, g.constant(np.array(op.dim, np.int64)), reverse=int(op.reverse), dtype=x.dtype)
 
 
