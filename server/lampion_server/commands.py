@@ -6,7 +6,7 @@ import logging
 import socket
 import sys
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from contextlib import ExitStack
 
 import uvicorn
 
@@ -48,25 +48,18 @@ def serve(args: Namespace) -> int:
 def _bound(settings: Settings) -> socket.socket:
     """A bound socket, taken before the models are loaded, so that a port in use shows at once."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
-            0
-        ]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _bind(listener, address)
-    except (OSError, OverflowError) as error:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        with ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            undo.pop_all()
+    except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        hint = "choose another --port, or 0 for a free one"
+        hint = "choose another --host or --port (0 takes a free one)"
         raise StartupError(f"can't listen on {settings.host} port {settings.port}: {reason}; {hint}") from None
     return listener
-
-
-def _bind(listener: socket.socket, address: Any) -> None:
-    try:
-        listener.bind(address)
-    except BaseException:
-        listener.close()
-        raise
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +20,7 @@ from lampion_server.settings import Settings
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a model is: its versions, card, inputs and outputs, and how many rows it takes together."""
+    """What a model is: the versions that are served, its card, its inputs and outputs."""
 
     name: str
     version: str
@@ -110,9 +109,8 @@ class DataPlane:
         `top` is the number of labels per photo, by default the card's. One photo that can't be decoded fails the
         request with `BadRequestError`, whose field is `photos[i]`. Raises what `infer` raises.
         """
-        with self.repository.lease(model, version) as served:
+        with self.repository.lease(model, version) as served, self._decoder.admitted(len(photos)):
             _check_photos(served, photos)
-            self._decoder.admit()
             size = min(served.scheduler.max_batch, self.settings.max_queue)
             shown: list[_Shown] = []
             async with self._until(deadline) as limit:
@@ -170,7 +168,8 @@ class DataPlane:
     async def _until(self, deadline: float | None) -> AsyncIterator[float]:
         """Give up with `DeadlineExceededError` when the deadline or the server's own limit has passed."""
         now = time.monotonic()
-        limit = min(deadline or math.inf, now + self.settings.request_timeout)
+        own = now + self.settings.request_timeout
+        limit = own if deadline is None else min(deadline, own)
         try:
             async with asyncio.timeout(limit - now):
                 yield limit
@@ -228,6 +227,5 @@ def _first_error(results: Sequence[_Shown | BaseException], first: int) -> list[
             if not isinstance(told, BadRequestError):
                 raise result
             field = f"photos[{index}]"
-            message = str(told) if len(results) == 1 else f"{field}: {told}"
-            raise BadRequestError(message, field=field, hint=told.hint) from result
+            raise BadRequestError(f"{field}: {told}", field=field, hint=told.hint) from result
     return [result for result in results if not isinstance(result, BaseException)]

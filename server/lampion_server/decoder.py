@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from lampion_edge import Session
 from lampion_server.errors import OverloadedError
@@ -12,32 +14,34 @@ from lampion_server.scheduler import Arrays
 
 
 class Decoder:
-    """Turns photo bytes into arrays on `threads` threads; refuses newcomers while `max_waiting` photos are pending."""
+    """Turns photo bytes into arrays on `threads` threads; refuses newcomers while `max_pending` are under way."""
 
-    def __init__(self, threads: int, max_waiting: int, max_pixels: int) -> None:
+    def __init__(self, threads: int, max_pending: int, max_pixels: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lampion-decode")
         self._threads = threads
-        self._max_waiting = max_waiting
+        self._max_pending = max_pending
         self._max_pixels = max_pixels
-        self._waiting = 0
+        self._pending = 0
         self._pace = 0.0  # seconds per photo, a moving average
 
-    def admit(self) -> None:
-        """Raise `OverloadedError` if too many photos are pending; a request that is let in may bring several."""
-        if self._waiting >= self._max_waiting:
-            wait = self._waiting * self._pace / self._threads
-            raise OverloadedError(f"{self._waiting} photos are waiting to be decoded already", retry_after=wait)
+    @contextmanager
+    def admitted(self, photos: int) -> Iterator[None]:
+        """Count the photos of a request as pending; `OverloadedError` if there are too many others already."""
+        if self._pending >= self._max_pending:
+            wait = self._pending * self._pace / self._threads
+            raise OverloadedError(f"{self._pending} photos are pending already", retry_after=wait)
+        self._pending += photos
+        try:
+            yield
+        finally:
+            self._pending -= photos
 
     async def decode(self, session: Session, photo: bytes) -> tuple[Arrays, float]:
         """The photo as the model's inputs, and the seconds that took; cancelling withdraws what hasn't begun.
 
         Raises edge's `ImageError`.
         """
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, session, photo)
-        finally:
-            self._waiting -= 1
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, session, photo)
 
     def close(self) -> None:
         """End the threads when they have finished; blocks until then."""

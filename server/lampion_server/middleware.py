@@ -114,8 +114,8 @@ class BodyLimit:
 
 def log_access(scope: Scope, status: int, seconds: float) -> None:
     """One line per request."""
-    request_id = scope["state"]["request_id"]
-    access.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, 1000 * seconds, request_id)
+    request_id, path = scope["state"]["request_id"], scope["raw_path"].decode("latin-1")  # raw: no line breaks in it
+    access.info("%s %s %d %.1f ms %s", scope["method"], path, status, 1000 * seconds, request_id)
 
 
 def count_request(plane: DataPlane, scope: Scope, status: int, seconds: float) -> None:

@@ -198,18 +198,28 @@ def _read_outputs(request: Object, binary: bool) -> dict[str, bool] | None:
 
 
 def check_outputs(request: InferRequest, specs: Sequence[TensorSpec]) -> None:
-    """Raise `BadRequestError` for a wanted output that the model lacks, or that can't travel as JSON but should."""
+    """Check that the wanted outputs exist and can travel as asked.
+
+    Raises `BadRequestError`, and `UnsupportedError` for outputs that are no tensors, as scikit-learn's ZipMap gives.
+    """
     names = [spec.name for spec in specs]
     for index, name in enumerate(request.outputs or ()):
         if name not in names:
             field = f"outputs[{index}].name"
             raise BadRequestError(f"{field}: expected one of {', '.join(names)}, got {name!r}", field=field)
-    wanted = names if request.outputs is None else list(request.outputs)
-    types = {spec.name: PROTOCOL_NAMES.get(spec.dtype, spec.dtype) for spec in specs}
-    for index, name in enumerate(wanted):
-        if types[name] in BINARY_ONLY and not request.is_binary(name):
-            message, hint = f"output {name}: {types[name]} can't be sent as JSON", "set parameters.binary_data_output"
-            raise BadRequestError(message, field=f"outputs[{index}]", hint=hint)
+    for spec in specs:
+        if request.outputs is None or spec.name in request.outputs:
+            _check_output(request, spec)
+
+
+def _check_output(request: InferRequest, spec: TensorSpec) -> None:
+    datatype = PROTOCOL_NAMES.get(spec.dtype)
+    if datatype is None or datatype == "BF16":
+        hint = "list the wanted outputs, without this one"
+        raise UnsupportedError(f"output {spec.name}: {spec.dtype} can't be answered", field="outputs", hint=hint)
+    if datatype in BINARY_ONLY and not request.is_binary(spec.name):
+        message, hint = f"output {spec.name}: {datatype} can't be sent as JSON", "set parameters.binary_data_output"
+        raise BadRequestError(message, field="outputs", hint=hint)
 
 
 # --- responses ---

@@ -169,13 +169,13 @@ class Repository:
         name, version = source.name or source.path.stem, source.version or "1"
         try:
             session = Session(source.path, threads=self._threads)
+            verification = session.verify()
         except EdgeError as error:
             if strict:
                 raise StartupError(str(error), hint=error.hint) from error
             log.error("%s is not served: %s", source.path, error)
             return Entry(name, version, source, None, str(error))
         name, version = source.name or session.card.name, source.version or session.card.version
-        verification = session.verify()
         if verification.ok is False:
             log.error("%s is not served: %s", source.path, verification)
             return Entry(name, version, source, None, f"its golden samples disagree: {verification}")

@@ -36,8 +36,14 @@ def test_just_small_enough(server: Any) -> None:
     assert response.status_code == 400
 
 
+def test_a_body_that_never_comes(serve: Any, folder: Path) -> None:
+    with serve(folder / "iris.onnx", request_timeout=0.05) as server, connected(server) as connection:
+        connection.sendall(f"POST {PATHS[0]} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nfour".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
 def test_nothing_is_read_of_an_announced_body(server: Any) -> None:
-    with socket.create_connection(("127.0.0.1", server.client.base_url.port)) as connection:
+    with connected(server) as connection:
         connection.sendall(f"POST {PATHS[0]} HTTP/1.1\r\nHost: h\r\nContent-Length: {10**12}\r\n\r\n".encode())
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
 
@@ -50,6 +56,10 @@ def test_curl_shows_the_sentence(server: Any, tmp_path: Path, headers: list[str]
     command = ["curl", "-sS", *headers, "--data-binary", f"@{large}", server.url + PATHS[1]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert '"code":"TOO_LARGE"' in done.stdout, done
+
+
+def connected(server: Any) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.client.base_url.port))
 
 
 def refused(response: Any) -> None:

@@ -109,7 +109,7 @@ def test_an_empty_batch_is_a_batch(server: Any) -> None:
 
 def test_fp16_is_only_answered_as_bytes(server: Any) -> None:
     response = server.client.post("/v2/models/echo_float16/infer", **binary("FP16", HALVES[2]))
-    assert (response.status_code, response.json()["field"]) == (400, "outputs[0]")
+    assert (response.status_code, response.json()["field"]) == (400, "outputs")
     assert "binary_data_output" in response.json()["hint"]
 
 

@@ -102,6 +102,14 @@ def empty_folder(folder: Path, build: Any) -> tuple[Path, ...]:
     return (folder,)
 
 
+def bad_golden(folder: Path, build: Any) -> tuple[Path, ...]:
+    class Unreadable(Golden):
+        def to_json(self) -> str:
+            return "{"
+
+    return (build.iris(folder / "a.onnx", golden=Unreadable(())),)
+
+
 def twice(folder: Path, build: Any) -> tuple[Path, ...]:
     return build.iris(folder / "a.onnx"), build.iris(folder / "b.onnx")
 
@@ -113,6 +121,7 @@ def twice(folder: Path, build: Any) -> tuple[Path, ...]:
         (no_model, "not an ONNX model"),
         (empty_folder, "holds no model"),
         (twice, "two files"),
+        (bad_golden, "JSON"),
     ],
 )
 def test_what_keeps_it_from_starting(build: Any, tmp_path: Path, paths: Any, says: str) -> None:
