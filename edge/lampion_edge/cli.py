@@ -35,4 +35,5 @@ class _Version(argparse.Action):
             version = metadata.version("lampion-edge")
         except metadata.PackageNotFoundError:  # a folder that was copied to a device
             version = "(not installed)"
-        parser.exit(message=f"lampion-edge {version}\n")
+        print(f"lampion-edge {version}")
+        parser.exit()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+import lampion_edge
 from lampion_edge import METADATA_CARD, METADATA_GOLDEN, Card, Golden, ModelFile, Preprocessing, Resize, Session
 from lampion_edge import TensorSpec as Spec
 
@@ -83,3 +87,20 @@ def digits_path(digits: Callable[..., bytes], tmp_path_factory: pytest.TempPathF
     path = tmp_path_factory.mktemp("models") / "digits.onnx"
     path.write_bytes(digits())
     return path
+
+
+@pytest.fixture(scope="session")
+def lampion_edge_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the real `lampion-edge` in a process of its own."""
+
+    def run(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lampion_edge", *map(str, args)]
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False, cwd=cwd, env=absolute_path())
+        return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+def absolute_path() -> dict[str, str]:
+    """The environment, with the way to lampion_edge also good in another folder."""
+    return {**os.environ, "PYTHONPATH": str(Path(lampion_edge.__file__).parents[1])}

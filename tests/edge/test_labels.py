@@ -59,7 +59,7 @@ def test_an_empty_batch() -> None:
         ({"y0": np.zeros((1, 3, 1))}, r"expected \[batch, 3\], got \[1, 3, 1\]"),
     ],
 )
-def test_errors(given: dict[str, np.ndarray], words: str) -> None:  # type: ignore[type-arg]
+def test_errors(given: dict[str, np.ndarray], words: str) -> None:
     with pytest.raises(InputError, match=words):
         labels_from(classifier("logits"), given)
 

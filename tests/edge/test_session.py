@@ -145,7 +145,7 @@ def test_threads_are_checked(digits: Make, threads: int) -> None:
 def test_settings_give_the_same_numbers(digits: Make) -> None:
     want = Session(digits())(PHOTOS)
     for settings in ({"threads": 1}, {"inter_threads": 2}, {"spinning": True}, {"arena": True}):
-        np.testing.assert_allclose(Session(digits(), **settings)(PHOTOS), want, rtol=1e-5)  # type: ignore[arg-type]
+        np.testing.assert_allclose(Session(digits(), **settings)(PHOTOS), want, rtol=1e-5)
 
 
 def test_nothing_is_said_on_stderr(digits_path: Path) -> None:
