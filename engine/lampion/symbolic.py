@@ -192,6 +192,13 @@ def same(a: Size, b: Size) -> bool:
     return a == b
 
 
+def may_agree(a: Shape, b: Shape) -> bool:
+    """Whether two shapes are equal as far as is known: a size that varies may be any."""
+    if len(a) != len(b):
+        return False
+    return all(same(m, n) or isinstance(m, SymInt) or isinstance(n, SymInt) for m, n in zip(a, b, strict=True))
+
+
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """numpy's rule, also for sizes that vary: a varying size and a fixed one other than 1 are taken to agree.
 
