@@ -147,10 +147,11 @@ class Primitive:
         raise NotImplementedError(f"{type(self).__name__} has no shape inference")
 
     def gradient(self, *args: Any, **kwargs: Any) -> tuple[Gradient, ...]:
-        """gradient(g, out, *inputs): the gradient of every input from `g`, that of the output: a Tensor, None, or a function that gives the Tensor.
+        """gradient(g, out, *inputs): the gradient of every input from `g`, that of the output.
 
-        Written in Tensor ops, so that it can be differentiated and traced. Expensive ones are functions, called only where
-        needed. With several outputs `g` and `out` are tuples, and a `g` that nobody sent is None.
+        Each is a Tensor, None, or a function that gives the Tensor. Written in Tensor ops, so that it can be differentiated
+        and traced. Expensive ones are functions, called only where needed. With several outputs `g` and `out` are tuples,
+        and a `g` that nobody sent is None.
         """
         raise RuntimeError(f"{type(self).__name__.lower()} is not differentiable")
 

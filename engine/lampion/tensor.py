@@ -10,7 +10,8 @@ import numpy as np
 from lampion import autograd, dtypes
 from lampion.dtypes import dtype
 from lampion.errors import UntraceableError
-from lampion.ops import analysis, arithmetic, comparison, create, index, matmul, promote, random, reduce
+from lampion.ops import analysis, arithmetic, comparison, create, index, matmul, promote, random, reduce, sorting
+from lampion.ops import diagonal as diagonals
 from lampion.ops import shape as shapes
 from lampion.ops.elementwise import Elementwise
 from lampion.symbolic import SymInt, numel
@@ -378,6 +379,14 @@ class Tensor(Handle):
     logical_not, logical_and, logical_or, logical_xor = (
         comparison.logical_not, comparison.logical_and, comparison.logical_or, comparison.logical_xor,
     )  # fmt: skip
+    allclose, equal = comparison.allclose, comparison.equal
+    exp2, log2, log10, logaddexp = analysis.exp2, analysis.log2, analysis.log10, analysis.logaddexp
+    asinh, acosh, atanh, sinc = analysis.asinh, analysis.acosh, analysis.atanh, analysis.sinc
+    fmod, frac, hypot, fmax, fmin = arithmetic.fmod, arithmetic.frac, arithmetic.hypot, arithmetic.fmax, arithmetic.fmin
+    nan_to_num, rsub = arithmetic.nan_to_num, arithmetic.rsub
+    bitwise_and, bitwise_or, bitwise_xor, bitwise_not = (
+        comparison.bitwise_and, comparison.bitwise_or, comparison.bitwise_xor, comparison.bitwise_not,
+    )  # fmt: skip
     lerp, addcmul, addcdiv = arithmetic.lerp, arithmetic.addcmul, arithmetic.addcdiv
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
@@ -406,6 +415,12 @@ class Tensor(Handle):
         reduce.amax, reduce.amin, reduce.max, reduce.min, reduce.argmax, reduce.argmin,
     )  # fmt: skip
     any, all, cumsum, logsumexp = reduce.any, reduce.all, reduce.cumsum, reduce.logsumexp
+    cumprod, logcumsumexp, aminmax, count_nonzero = (
+        reduce.cumprod,
+        reduce.logcumsumexp,
+        reduce.aminmax,
+        reduce.count_nonzero,
+    )
     softmax, log_softmax = reduce.softmax, reduce.log_softmax
 
     # ---- shape ------------------------------------------------------------------------------------------------------
@@ -419,7 +434,15 @@ class Tensor(Handle):
         shapes.flip, shapes.narrow, shapes.split, shapes.chunk, shapes.unbind, shapes.repeat,
     )  # fmt: skip
     pad_constant = shapes.pad_constant
-    tril, triu = create.tril, create.triu
+    broadcast_to, ravel, tile, repeat_interleave = (
+        shapes.broadcast_to,
+        shapes.ravel,
+        shapes.tile,
+        shapes.repeat_interleave,
+    )
+    roll, diff = shapes.roll, shapes.diff
+    tril, triu, diagonal = diagonals.tril, diagonals.triu, diagonals.diagonal
+    diag, diag_embed, trace = diagonals.diag, diagonals.diag_embed, diagonals.trace
 
     def view_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""
@@ -433,13 +456,22 @@ class Tensor(Handle):
 
     # ---- picking ----------------------------------------------------------------------------------------------------
 
-    gather, scatter_add, index_select = index.gather, index.scatter_add, index.index_select
+    gather, scatter_add, scatter = index.gather, index.scatter_add, index.scatter
+    index_select, index_add, index_copy = index.index_select, index.index_add, index.index_copy
+    index_fill, index_put = index.index_fill, index.index_put
+    take, take_along_dim = index.take, index.take_along_dim
     nonzero, masked_select, masked_fill = index.nonzero, index.masked_select, index.masked_fill
 
     # ---- products ---------------------------------------------------------------------------------------------------
 
-    matmul, mm, bmm, mv, dot, outer = matmul.matmul, matmul.mm, matmul.bmm, matmul.mv, matmul.dot, matmul.outer
+    baddbmm, kron, mm, bmm, mv, dot = matmul.baddbmm, matmul.kron, matmul.mm, matmul.bmm, matmul.mv, matmul.dot
+    outer, matmul = matmul.outer, matmul.matmul
     __matmul__ = matmul
+
+    # ---- order ------------------------------------------------------------------------------------------------------
+
+    sort, argsort, topk, median = sorting.sort, sorting.argsort, sorting.topk, sorting.median
+    unique, bincount = sorting.unique, sorting.bincount
 
     # ---- random -----------------------------------------------------------------------------------------------------
 

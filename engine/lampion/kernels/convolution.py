@@ -57,7 +57,7 @@ def input_gradient(g: Array, w: Array, size: tuple[int, ...], at: Geometry) -> A
             padded[window] += g * _element(w, offset).reshape(-1, *[1] * len(kernel))
     else:
         weights = w.reshape(at.groups, w.shape[0] // at.groups, -1).transpose(0, 2, 1)
-        columns = np.matmul(weights, g.reshape(g.shape[0], at.groups, -1, math.prod(out)))
+        columns = np.matmul(weights, g.reshape(g.shape[0], at.groups, w.shape[0] // at.groups, math.prod(out)))
         columns = columns.reshape(g.shape[0], channels, *kernel, *out)
         for offset, window in _windows(kernel, out, at):
             padded[window] += columns[:, :, *offset]
@@ -76,7 +76,7 @@ def weight_gradient(x: Array, g: Array, kernel: tuple[int, ...], at: Geometry) -
             _element(w, offset)[...] = (padded[window] * g).sum(axis=(0, *range(2, g.ndim)))
         return w
     columns = _columns(padded, kernel, out, at)
-    rows = g.reshape(g.shape[0], at.groups, g.shape[1] // at.groups, -1)
+    rows = g.reshape(g.shape[0], at.groups, g.shape[1] // at.groups, math.prod(out))
     return np.matmul(rows, columns.transpose(0, 1, 3, 2)).sum(axis=0).reshape(g.shape[1], per_group, *kernel)
 
 
@@ -86,7 +86,8 @@ def _depthwise(w: Array, at: Geometry) -> bool:
 
 def _element(w: Array, offset: tuple[int, ...]) -> Array:
     """One kernel element of a depthwise weight for every channel."""
-    return w[:, 0, *offset]
+    place: Key = (slice(None), 0, *offset)
+    return w[place]
 
 
 def _pad(x: Array, padding: tuple[int, ...]) -> Array:
@@ -118,8 +119,9 @@ def _columns(padded: Array, kernel: tuple[int, ...], out: tuple[int, ...], at: G
     """[n, groups, c / groups * prod(kernel), prod(out)]"""
     n, channels = padded.shape[:2]
     if math.prod(kernel) == 1 and set(at.stride) == {1}:
-        return padded.reshape(n, at.groups, channels // at.groups, -1)
+        return padded.reshape(n, at.groups, channels // at.groups, math.prod(out))
     columns = np.empty((n, channels, *kernel, *out), padded.dtype)
     for offset, window in _windows(kernel, out, at):
-        columns[:, :, *offset] = padded[window]
+        place: Key = (slice(None), slice(None), *offset)
+        columns[place] = padded[window]
     return columns.reshape(n, at.groups, channels // at.groups * math.prod(kernel), math.prod(out))

@@ -203,3 +203,50 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     """log(1 + exp(beta x)) / beta, x itself where beta x > threshold."""
     scaled = input * beta
     return where(scaled > threshold, input, log1p(exp(scaled.clamp(max=threshold))) / beta)
+
+
+def exp2(input: Tensor) -> Tensor:
+    """2 ** x"""
+    return exp(input * math.log(2))
+
+
+def log2(input: Tensor) -> Tensor:
+    """The logarithm to base 2."""
+    return log(input) / math.log(2)
+
+
+def log10(input: Tensor) -> Tensor:
+    """The logarithm to base 10."""
+    return log(input) / math.log(10)
+
+
+def logaddexp(input: Tensor, other: Tensor) -> Tensor:
+    """log(exp(x) + exp(y)) without overflow"""
+    distance = where(input == other, 0.0, input - other)
+    return input.maximum(other) + log1p(exp(-distance.abs()))
+
+
+def asinh(input: Tensor) -> Tensor:
+    """log(x + sqrt(x^2 + 1)), exact near 0"""
+    side = where(input < 0, -1.0, 1.0).to(input.dtype)
+    size = input * side
+    square = size * size
+    return side * log1p(size + square / (1 + sqrt(1 + square)))
+
+
+def acosh(input: Tensor) -> Tensor:
+    """log(x + sqrt(x^2 - 1)), exact near 1; nan below"""
+    above = input - 1
+    return log1p(above + sqrt(above * (above + 2)))
+
+
+def atanh(input: Tensor) -> Tensor:
+    """log((1 + x) / (1 - x)) / 2; nan outside [-1, 1]"""
+    return (log1p(input) - log1p(-input)) / 2
+
+
+def sinc(input: Tensor) -> Tensor:
+    """sin(pi x) / (pi x), 1 at 0"""
+    zero = input == 0
+    angle = where(zero, 1.0, input * math.pi)
+    return where(zero, 1.0, sin(angle) / angle)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lampion.ops.comparison import where
+from lampion import dtypes
+from lampion.ops.comparison import isnan, where
+from lampion.ops.create import zeros_like
 from lampion.ops.elementwise import Elementwise, binary, unary, unbroadcast
 from lampion.ops.promote import cast, promoted
 from lampion.tape import Handle
@@ -79,6 +82,9 @@ class FloorDivide(Elementwise):
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.floor_divide(x, y)
 
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
+        return (lambda: zeros_like(x)), (lambda: zeros_like(y))
+
 
 class Remainder(Elementwise):
     """x - y * floor(x / y): the sign of the divisor"""
@@ -91,6 +97,19 @@ class Remainder(Elementwise):
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
         return (lambda: unbroadcast(g, x)), (lambda: unbroadcast(-g * floor(x / y), y))
+
+
+class Fmod(Elementwise):
+    """x - y * trunc(x / y): the sign of the dividend"""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        if x.dtype.kind in "iu" and np.any(y == 0):
+            raise RuntimeError("fmod: integer division by zero")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.fmod(x, y)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
+        return (lambda: unbroadcast(g, x)), (lambda: unbroadcast(-g * trunc(x / y), y))
 
 
 class Maximum(Elementwise):
@@ -142,7 +161,7 @@ class Sign(Elementwise):
     function = np.sign
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * 0,)
+        return (zeros_like(g),)
 
 
 class Rounding(Elementwise):
@@ -152,7 +171,7 @@ class Rounding(Elementwise):
         return type(self).function(x) if x.dtype.kind == "f" else x.copy()
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * 0,)
+        return (zeros_like(g),)
 
 
 class Floor(Rounding):
@@ -212,6 +231,7 @@ true_divide = binary(Div(), floating=True, name="div")
 pow = binary(Pow())
 floor_divide = binary(FloorDivide(), name="floor_divide")
 remainder = binary(Remainder())
+fmod = binary(Fmod())
 maximum = binary(Maximum())
 minimum = binary(Minimum())
 
@@ -324,3 +344,33 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 
 def _is_one(alpha: Any) -> bool:
     return isinstance(alpha, int | float) and alpha == 1
+
+
+def frac(input: Tensor) -> Tensor:
+    """x - trunc(x)"""
+    return input - trunc(input)
+
+
+def hypot(input: Tensor, other: Tensor) -> Tensor:
+    """sqrt(x^2 + y^2)"""
+    return (input * input + other * other).sqrt()
+
+
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """The larger one; a nan loses."""
+    return where(isnan(other) | (input >= other), input, other)
+
+
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller one; a nan loses."""
+    return where(isnan(other) | (input <= other), input, other)
+
+
+def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """Numbers in place of nan and the infinities, by default 0 and the largest and smallest of the dtype."""
+    if input.dtype.category < dtypes.FLOAT:
+        return input.clone()
+    limits = np.finfo(input.dtype.numpy)
+    high, low = (float(limits.max) if posinf is None else posinf), (float(limits.min) if neginf is None else neginf)
+    x = where(isnan(input), nan, input)
+    return where(x == math.inf, high, where(x == -math.inf, low, x))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion.ops.elementwise import Elementwise, binary, unary, unbroadcast
-from lampion.ops.promote import as_tensor, promoted
+from lampion.ops.promote import promoted
 from lampion.symbolic import Spec, SymInt, broadcast_shapes
 from lampion.tape import Handle
 
@@ -168,10 +168,23 @@ def isfinite(input: Tensor) -> Tensor:
     return logical_not(logical_or(isnan(input), isinf(input)))
 
 
-def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08) -> Tensor:
-    """|input - other| <= atol + rtol * |other|"""
-    return (input - other).abs() <= as_tensor(other).abs() * rtol + atol
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
+    """|input - other| <= atol + rtol * |other|, equal infinities too, and two nans with `equal_nan`"""
+    x, y = promoted(input, other)
+    near = isfinite(y) & ((x - y).abs() <= y.abs() * rtol + atol)
+    close = eq(x, y) | near
+    return close | (isnan(x) & isnan(y)) if equal_nan else close
 
 
 def _comparable(x: Any) -> bool:
     return isinstance(x, Handle | bool | int | float | complex | np.ndarray | np.generic | SymInt)
+
+
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether `isclose` holds everywhere, as a Python bool."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether shape and every element are equal, as a Python bool."""
+    return tuple(input.shape) == tuple(other.shape) and bool(eq(input, other).all())

@@ -42,7 +42,7 @@ class ConvolutionInput(Primitive):
         self.size = size
 
     def forward(self, g: Any, w: Any) -> Any:
-        return kernel.input_gradient(g, w, self.size, self.at)  # type: ignore[arg-type]
+        return kernel.input_gradient(g, w, self.size, self.at)
 
     def infer(self, g: Any, w: Any) -> Spec:
         return Spec((g.shape[0], w.shape[1] * self.at.groups, *self.size), g.dtype)
@@ -59,7 +59,7 @@ class ConvolutionWeight(Primitive):
         self.size = size
 
     def forward(self, x: Any, g: Any) -> Any:
-        return kernel.weight_gradient(x, g, self.size, self.at)  # type: ignore[arg-type]
+        return kernel.weight_gradient(x, g, self.size, self.at)
 
     def infer(self, x: Any, g: Any) -> Spec:
         return Spec((g.shape[1], x.shape[1] // self.at.groups, *self.size), x.dtype)

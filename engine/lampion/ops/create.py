@@ -44,7 +44,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     check_device(device)
     kind = dtypes.of(dtype) if dtype is not None else None
     if isinstance(data, Handle):
-        return as_tensor(data, kind).detach().clone().requires_grad_(requires_grad)  # type: ignore[attr-defined]
+        return as_tensor(data, kind).detach().clone().requires_grad_(requires_grad)
     data = _plain(data)
     array = data if isinstance(data, np.ndarray | np.generic) else np.array(data)
     if array.dtype == object:
@@ -147,16 +147,6 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None) 
     return new(np.eye(n, m, dtype=(dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()).numpy), False)
 
 
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Zeros above the given diagonal of the last two dims."""
-    return _triangle(input, lambda row, column: column - row <= diagonal)
-
-
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Zeros below the given diagonal of the last two dims."""
-    return _triangle(input, lambda row, column: column - row >= diagonal)
-
-
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int64 [..., num_classes]: 1 at the class, 0 elsewhere. -1 takes the largest class that occurs."""
     if tensor.dtype is not dtypes.int64:
@@ -176,12 +166,6 @@ def check_device(device: Any) -> None:
     """Everything lives on the CPU. Raises RuntimeError for another device."""
     if device is not None and not str(device).startswith("cpu"):
         raise RuntimeError(f"device {str(device)!r} is not available: lampion computes on 'cpu'")
-
-
-def _triangle(input: Tensor, keep: Any) -> Tensor:
-    row = arange(input.shape[-2]).unsqueeze(1)
-    column = arange(input.shape[-1]).unsqueeze(0)
-    return input.masked_fill(~keep(row, column), 0)
 
 
 def _plain(data: Any) -> Any:

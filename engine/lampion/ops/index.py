@@ -106,7 +106,7 @@ class Gather(Primitive):
         return Spec(index.shape, x.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, index: Tensor) -> tuple[Any, ...]:
-        return (lambda: ScatterAdd(self.dim)(x.detach() * 0, index, g)), None
+        return (lambda: ScatterAdd(self.dim)(zeros_like(x), index, g)), None
 
 
 class ScatterAdd(Primitive):
@@ -117,16 +117,36 @@ class ScatterAdd(Primitive):
 
     def forward(self, x: Any, index: Any, source: Any) -> Any:
         out = x.copy()
-        places: list[Any] = list(np.ogrid[tuple(slice(n) for n in index.shape)])
-        places[self.dim] = index
-        np.add.at(out, tuple(places), source[tuple(slice(n) for n in index.shape)])
+        np.add.at(out, _places(index, self.dim), source[tuple(slice(n) for n in index.shape)])
         return out
 
     def infer(self, x: Any, index: Any, source: Any) -> Spec:
         return Spec(x.shape, x.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, index: Tensor, source: Tensor) -> tuple[Any, ...]:
-        return g, None, (lambda: Gather(self.dim)(g, index))
+        return g, None, (lambda: _grown(Gather(self.dim)(g, index), source.shape))
+
+
+class Scatter(Primitive):
+    """x, with source[i][j] put at x[i][index[i][j]] for dim 1, and so for every dim; of several for one place one counts."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, x: Any, index: Any, source: Any) -> Any:
+        out = x.copy()
+        out[_places(index, self.dim)] = source[tuple(slice(n) for n in index.shape)]
+        return out
+
+    def infer(self, x: Any, index: Any, source: Any) -> Spec:
+        return Spec(x.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor, index: Tensor, source: Tensor) -> tuple[Any, ...]:
+        return (
+            lambda: Scatter(self.dim)(g, index, zeros_like(index, dtype=g.dtype)),
+            None,
+            lambda: _grown(Gather(self.dim)(g, index), source.shape),
+        )
 
 
 class Put(Primitive):
@@ -175,7 +195,7 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
 def assign(input: Tensor, key: Any, value: Any) -> Tensor:
     """What `input` becomes by x[key] = value: the old elements where the key does not point, the new ones where it does."""
-    places = getitem(arange(numel(input.shape)).reshape(input.shape), key)
+    places = getitem(_numbered(input), key)
     new = as_tensor(value, input.dtype).expand(places.shape).reshape(-1)
     return Put()(input, places.reshape(-1), new)
 
@@ -190,6 +210,57 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with `src` added at the places that `index` names along `dim`."""
     dim = _same_rank("scatter_add", input, dim, index)
     return ScatterAdd(dim)(input, index, src)
+
+
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+    """`input` with `src` (a tensor or a number) put at the places that `index` names along `dim`."""
+    dim = _same_rank("scatter", input, dim, index)
+    source = as_tensor(src, input.dtype)
+    return Scatter(dim)(input, index, source if isinstance(src, Handle) else source.expand(index.shape))
+
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    """`input` with the entries of alpha * `source` along `dim` added at those of a 1-d int `index`."""
+    dim = axis(dim, input.ndim, "index_add")
+    return input + IndexAdd(dim, input.shape)(source * alpha, _wrapped(index, input.shape[dim]))
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """`input` with the entries of `source` along `dim` put at those of a 1-d int `index`."""
+    dim = axis(dim, input.ndim, "index_copy")
+    places = _wrapped(index, input.shape[dim]).reshape(-1, *(1,) * (input.ndim - dim - 1))
+    return scatter(input, dim, places.expand(source.shape), source)
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """`input` with a number at the entries along `dim` that a 1-d int `index` names."""
+    dim = axis(dim, input.ndim, "index_fill")
+    shape = (*input.shape[:dim], numel(index.shape), *input.shape[dim + 1 :])
+    return index_copy(input, dim, index, as_tensor(value, input.dtype).expand(shape))
+
+
+def index_put(input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False) -> Tensor:
+    """`input` with `values` put at input[indices], or added there with `accumulate`."""
+    if not accumulate:
+        return assign(input, tuple(indices), values)
+    places = getitem(_numbered(input), tuple(indices))
+    new = as_tensor(values, input.dtype).expand(places.shape)
+    return (input.reshape(-1) + IndexAdd(0, (numel(input.shape),))(new, places)).reshape(input.shape)
+
+
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements of the flattened `input` at `index`, in its shape."""
+    return getitem(input.reshape(-1), index)
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """Picks along `dim` (of the flattened tensor if None); the other dims broadcast."""
+    if dim is None:
+        return take(input, indices.reshape(-1))
+    dim = _same_rank("take_along_dim", input, dim, indices)
+    rest = broadcast_shapes(*[(*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)])
+    x, i = (y.expand(*rest[:dim], y.shape[dim], *rest[dim + 1 :]) for y in (input, indices))
+    return gather(x, dim, _wrapped(i, input.shape[dim]))
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -208,6 +279,9 @@ def nonzero(input: Tensor) -> Tensor:
     return Nonzero()(input)
 
 
+argwhere = nonzero
+
+
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where `mask` holds, in a vector."""
     shape = broadcast_shapes(input.shape, mask.shape)
@@ -217,6 +291,25 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where `mask` holds, else `input`."""
     return where(mask, as_tensor(value, input.dtype), input)
+
+
+def _numbered(input: Tensor) -> Tensor:
+    """0, 1, 2, ... in the shape of `input`."""
+    return arange(numel(input.shape)).reshape(input.shape)
+
+
+def _places(index: Any, dim: int) -> tuple[Any, ...]:
+    """numpy's index of the elements that `index` names along `dim`."""
+    places: list[Any] = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    places[dim] = index
+    return tuple(places)
+
+
+def _grown(x: Tensor, shape: Shape) -> Tensor:
+    """Zeros of `shape` with `x` in the corner of all dims' first elements."""
+    if all(map(same, x.shape, shape)):
+        return x
+    return Unslice(tuple((0, n, 1) for n in x.shape), shape)(x)
 
 
 def _basic(x: Tensor, key: Any) -> tuple[Tensor, dict[int, Tensor]]:
@@ -310,11 +403,11 @@ def _wrapped(index: Any, size: Size) -> Tensor:
     if data is None or data.dtype.kind not in "iu":
         raise IndexError(f"index: expected integers or bools, got {getattr(index, 'dtype', type(index).__name__)}")
     if not isinstance(data, np.ndarray):
-        return index  # type: ignore[return-value]
+        return index
     if data.size and isinstance(size, int) and (data.max() >= size or data.min() < -size):
         bad = data.max() if data.max() >= size else data.min()
         raise IndexError(f"index {bad} is out of bounds for dimension with size {size}")
-    return index + size * (index < 0) if data.size and data.min() < 0 else index  # type: ignore[return-value]
+    return index + size * (index < 0) if data.size and data.min() < 0 else index
 
 
 def _same_rank(who: str, input: Tensor, dim: int, index: Tensor) -> int:

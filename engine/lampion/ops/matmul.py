@@ -47,7 +47,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     inner, outer = x.shape[-1], y.shape[-2 if y.ndim > 1 else 0]
     if not (same(inner, outer) or isinstance(inner, SymInt) or isinstance(outer, SymInt)):
         raise RuntimeError(
-            f"matmul: shapes {list(input.shape)} and {list(other.shape)} cannot be multiplied: {inner} columns against {outer} rows"
+            f"matmul: shapes {list(input.shape)} and {list(other.shape)} cannot be multiplied: "
+            f"{inner} columns against {outer} rows"
         )
     row, column = x.ndim == 1, y.ndim == 1
     out: Tensor = _MATMUL(x.unsqueeze(0) if row else x, y.unsqueeze(1) if column else y)
@@ -87,6 +88,20 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)"""
     return input * beta + mm(mat1, mat2) * alpha
+
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta * input + alpha * (batch1 @ batch2), for batches of matrices"""
+    return input * beta + bmm(batch1, batch2) * alpha
+
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: every element of `input` times all of `other`."""
+    ndim = max(input.ndim, other.ndim)
+    x = input.reshape((1,) * (ndim - input.ndim) + tuple(input.shape))
+    y = other.reshape((1,) * (ndim - other.ndim) + tuple(other.shape))
+    wide = x.reshape([n for size in x.shape for n in (size, 1)]) * y.reshape([n for size in y.shape for n in (1, size)])
+    return wide.reshape([a * b for a, b in zip(x.shape, y.shape, strict=True)])
 
 
 def _expect_rank(who: str, rank: int, *tensors: Tensor) -> None:

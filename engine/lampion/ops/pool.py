@@ -9,6 +9,7 @@ import numpy as np
 
 from lampion.kernels.convolution import Geometry, forward, input_gradient
 from lampion.ops.conv import Many, many
+from lampion.ops.create import zeros_like
 from lampion.ops.shape import cat
 from lampion.symbolic import Shape, Spec
 from lampion.tape import Primitive
@@ -33,7 +34,7 @@ class MaxPool(Primitive):
 
     def gradient(self, g: Any, out: Any, x: Tensor) -> tuple[Any, ...]:
         places = out[1].flatten(2)
-        return ((x.detach() * 0).flatten(2).scatter_add(2, places, g[0].flatten(2)).reshape(x.shape),)
+        return (zeros_like(x).flatten(2).scatter_add(2, places, g[0].flatten(2)).reshape(x.shape),)
 
 
 class AvgPool(Primitive):
@@ -62,7 +63,7 @@ class AvgPoolInput(Primitive):
         self.size = size
 
     def forward(self, g: Any) -> Any:
-        return input_gradient(g, _uniform(g, self.kernel), self.size, self.at._replace(groups=g.shape[1]))  # type: ignore[arg-type]
+        return input_gradient(g, _uniform(g, self.kernel), self.size, self.at._replace(groups=g.shape[1]))
 
     def infer(self, g: Any) -> Spec:
         return Spec((*g.shape[:2], *self.size), g.dtype)
@@ -97,7 +98,7 @@ def avg_pool(
     mean: Tensor = AvgPool(kernel, at)(x)
     if divisor_override is not None:
         mean = mean * (math.prod(kernel) / divisor_override)
-    elif (any(at.padding) and not count_include_pad) or x is not input and ceil_mode:
+    elif (any(at.padding) and not count_include_pad) or (x is not input and ceil_mode):
         mean = mean * (math.prod(kernel) / _counts(rank, input, x, kernel, at, count_include_pad))
     return mean.squeeze(0) if input.ndim == rank + 1 else mean
 

@@ -61,7 +61,7 @@ class Uniform(Primitive):
 
     def forward(self) -> Any:
         source = np.float32 if self.kind.itemsize <= 4 else np.float64
-        return self.generator.numpy.random(self.shape, dtype=source).astype(self.kind.numpy)  # type: ignore[arg-type]
+        return self.generator.numpy.random(self.shape, dtype=source).astype(self.kind.numpy)
 
     def infer(self) -> Spec:
         return Spec(self.shape, self.kind.numpy)
@@ -72,7 +72,7 @@ class Normal(Uniform):
 
     def forward(self) -> Any:
         source = np.float32 if self.kind.itemsize <= 4 else np.float64
-        return self.generator.numpy.standard_normal(self.shape, dtype=source).astype(self.kind.numpy)  # type: ignore[arg-type]
+        return self.generator.numpy.standard_normal(self.shape, dtype=source).astype(self.kind.numpy)
 
 
 class Integers(Uniform):
@@ -85,7 +85,7 @@ class Integers(Uniform):
         self.low, self.high = low, high
 
     def forward(self) -> Any:
-        return self.generator.numpy.integers(self.low, self.high, self.shape).astype(self.kind.numpy)  # type: ignore[arg-type]
+        return self.generator.numpy.integers(self.low, self.high, self.shape).astype(self.kind.numpy)
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from lampion import dtypes
 from lampion.ops.analysis import exp, log, sqrt
 from lampion.ops.arithmetic import abs
 from lampion.ops.comparison import where
+from lampion.ops.create import arange
 from lampion.ops.dims import axes, axis
 from lampion.ops.promote import as_tensor, cast, promoted
 from lampion.symbolic import Shape, Spec, numel
@@ -171,10 +173,17 @@ class LogSoftmax(Primitive):
 
 
 class ValuesIndices(NamedTuple):
-    """What `max`, `min`, `sort` and `topk` along a dim give."""
+    """What `max`, `min`, `median`, `sort` and `topk` along a dim give."""
 
     values: Tensor
     indices: Tensor
+
+
+class MinMax(NamedTuple):
+    """What `aminmax` gives."""
+
+    min: Tensor
+    max: Tensor
 
 
 def sum(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
@@ -195,9 +204,11 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
 
 
 def var(
-    input: Tensor, dim: Dim = None, *, correction: float = 1, unbiased: bool | None = None, keepdim: bool = False
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1
 ) -> Tensor:
-    """The variance over `dim`: squared distances from the mean over (n - correction)."""
+    """The variance over `dim` (all if None): squared distances from the mean over n - correction (`unbiased`: 1 or 0)."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     correction = correction if unbiased is None else int(unbiased)
     dims = axes(dim, input.ndim, "var")
     centred = input - mean(input, dims or None, keepdim=True)
@@ -206,10 +217,10 @@ def var(
 
 
 def std(
-    input: Tensor, dim: Dim = None, *, correction: float = 1, unbiased: bool | None = None, keepdim: bool = False
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1
 ) -> Tensor:
     """The square root of `var`."""
-    return sqrt(var(input, dim, correction=correction, unbiased=unbiased, keepdim=keepdim))
+    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
 
 
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
@@ -262,12 +273,12 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether some element is other than 0."""
-    return amax(cast(input != 0, dtypes.uint8), dim, keepdim) != 0
+    return sum(input != 0, dim, keepdim) != 0
 
 
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether every element is other than 0."""
-    return amin(cast(input != 0, dtypes.uint8), dim, keepdim) != 0
+    return sum(input == 0, dim, keepdim) == 0
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
@@ -275,7 +286,8 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     kind = dtypes.of(dtype) if dtype is not None else input.dtype
     if dtype is None and kind.category < dtypes.FLOAT:
         kind = dtypes.int64
-    return CumSum(axis(dim, input.ndim, "cumsum"))(cast(input, kind))
+    dim = axis(dim, input.ndim, "cumsum")
+    return CumSum(dim)(cast(input, kind)) if input.ndim else cast(input, kind).clone()
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
@@ -300,12 +312,50 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
 
 
 def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """The vector p-norm over `dim` (all if None); "fro" is 2."""
+    """The vector p-norm over `dim` (all if None); "fro" is 2, 0 counts what is not 0, inf and -inf take the extremes."""
     if p in (2, "fro", None):
         return sqrt(sum(input * input, dim, keepdim))
-    if p == float("inf"):
-        return amax(abs(input), dim, keepdim)
+    if p in (math.inf, -math.inf):
+        return (amax if p > 0 else amin)(abs(input), dim, keepdim)
+    if p == 0:
+        return sum(cast(input != 0, input.dtype), dim, keepdim)
     return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
+
+
+def var_mean(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """`var` and `mean` over `dim`."""
+    return var(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+
+
+def std_mean(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """`std` and `mean` over `dim`."""
+    return std(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+
+
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """The smallest and the largest element along `dim` (of all if None)."""
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
+    """How many elements are other than 0, int64."""
+    return sum(input != 0, dim)
+
+
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running products along `dim`. Takes memory for n * n elements, so that the gradient is exact where some are 0."""
+    if input.ndim == 0:
+        return prod(input, dtype=dtype)
+    dim = axis(dim, input.ndim, "cumprod")
+    return prod(_prefixes(input, dim, 1), dim + 1, dtype=dtype)
+
+
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """log(cumsum(exp(x))) along `dim`. Takes memory for n * n elements, so that every prefix is shifted by its own maximum."""
+    if input.ndim == 0:
+        return input.clone()
+    dim = axis(dim, input.ndim, "logcumsumexp")
+    return logsumexp(_prefixes(input, dim, -math.inf), dim + 1)
 
 
 def _arg(op: type[ArgExtreme], input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
@@ -329,6 +379,14 @@ def _dims_last(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Any]:
     shape = moved.shape
     back = [order.index(i) for i in range(x.ndim)]
     return moved.reshape(*[shape[i] for i in range(len(rest))], -1), lambda t: t.reshape(shape).permute(back)
+
+
+def _prefixes(x: Tensor, dim: int, rest: float) -> Tensor:
+    """[..., n, n, ...]: row i along `dim` holds the first i + 1 elements along `dim + 1`, then `rest`."""
+    n = x.shape[dim]
+    behind = (1,) * (x.ndim - dim - 1)
+    row, column = arange(n).reshape(n, 1, *behind), arange(n).reshape(1, n, *behind)
+    return where(column > row, rest, x.unsqueeze(dim))
 
 
 def _product_of_others(x: Tensor, dim: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from lampion import dtypes
 from lampion.ops.dims import axes, axis
 from lampion.ops.elementwise import unbroadcast
-from lampion.ops.promote import cast
+from lampion.ops.promote import as_tensor, cast
 from lampion.symbolic import Shape, Size, Spec, SymInt, numel, same
 from lampion.tape import Primitive
 
@@ -107,7 +108,7 @@ class Concat(Primitive):
         ends = [0]
         for x in inputs:
             ends.append(ends[-1] + x.shape[self.dim])
-        return tuple(g.narrow(self.dim, a, b - a) for a, b in zip(ends, ends[1:], strict=False))
+        return tuple(g.narrow(self.dim, a, b - a) for a, b in pairwise(ends))
 
 
 class Pad(Primitive):
@@ -171,11 +172,17 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return Permute(tuple(order))(input)
 
 
-def movedim(input: Tensor, source: int, destination: int) -> Tensor:
-    """Moves one dimension to another place."""
-    a, b = axis(source, input.ndim, "movedim"), axis(destination, input.ndim, "movedim")
-    order = [i for i in range(input.ndim) if i != a]
-    order.insert(b, a)
+swapaxes = transpose
+
+
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """Moves dimensions to other places; the others keep their order."""
+    a, b = _places(source, input.ndim), _places(destination, input.ndim)
+    if len(a) != len(b):
+        raise RuntimeError(f"movedim: expected as many destinations as sources, got {source} and {destination}")
+    order = [i for i in range(input.ndim) if i not in a]
+    for place, dim in sorted(zip(b, a, strict=True)):
+        order.insert(place, dim)
     return Permute(tuple(order))(input)
 
 
@@ -298,9 +305,78 @@ def pad_constant(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
     return Pad(tuple(b for b, _ in pairs), tuple(a for _, a in pairs), value)(input)
 
 
+def broadcast_to(input: Tensor, shape: Sequence[Size]) -> Tensor:
+    """Repeated along dims of size 1 to `shape`, without copying."""
+    return expand(input, tuple(shape))
+
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements as a vector."""
+    return reshape(input, -1)
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """As `repeat`; missing repeats are 1 in front."""
+    times = sizes(dims)
+    return repeat(input, (1,) * (input.ndim - len(times)) + times)
+
+
+def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
+    """Every element (along `dim`; of the flattened tensor if None) several times in a row.
+
+    `repeats` is a number, or known int64 counts, one an element.
+    """
+    if dim is None:
+        return repeat_interleave(ravel(input), repeats, 0)
+    dim = axis(dim, input.ndim, "repeat_interleave")
+    if not isinstance(repeats, int):
+        counts = as_tensor(repeats).numpy()
+        return input.index_select(dim, as_tensor(np.repeat(np.arange(len(counts)), counts)))
+    shape = input.shape
+    spread = unsqueeze(input, dim + 1).expand(*shape[: dim + 1], repeats, *shape[dim + 1 :])
+    return reshape(spread, (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
+
+
+def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+    """Moves elements on by `shifts` along `dims` (of the flattened tensor if None), the last ones to the front."""
+    if dims is None:
+        return reshape(roll(ravel(input), shifts, 0), input.shape)
+    pairs = [(shifts, dims)] if isinstance(shifts, int) else list(zip(shifts, dims, strict=True))  # type: ignore[arg-type]
+    for shift, dim in pairs:
+        size = input.shape[axis(dim, input.ndim, "roll")]  # type: ignore[arg-type]
+        cut = -shift % size if not same(size, 0) else 0
+        input = cat([narrow(input, dim, cut, size - cut), narrow(input, dim, 0, cut)], dim)  # type: ignore[arg-type]
+    return input
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Vectors as grids: result i varies along dim i; with "xy" the first two dims change places."""
+    vectors = sizes(tensors)
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f"meshgrid: expected indexing 'ij' or 'xy', got {indexing!r}")
+    if indexing == "xy" and len(vectors) > 1:
+        return tuple(transpose(grid, 0, 1) for grid in meshgrid(*vectors))
+    shape = tuple(numel(v.shape) for v in vectors)
+    spots = [tuple(n if i == d else 1 for d, n in enumerate(shape)) for i in range(len(vectors))]
+    return tuple(expand(reshape(v, spot), shape) for v, spot in zip(vectors, spots, strict=True))
+
+
+def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
+    """Each element minus the one before it along `dim`, `n` times over."""
+    for _ in range(n):
+        size = input.shape[axis(dim, input.ndim, "diff")]
+        after, before = narrow(input, dim, 1, size - 1), narrow(input, dim, 0, size - 1)
+        input = after != before if input.dtype is dtypes.bool_ else after - before
+    return input
+
+
 def sizes(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The sizes in `f(2, 3)` or `f((2, 3))`."""
     return tuple(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
+
+
+def _places(dim: int | Sequence[int], ndim: int) -> list[int]:
+    return [axis(d, ndim, "movedim") for d in ([dim] if isinstance(dim, int) else dim)]
 
 
 def _agree(a: Size, b: Size) -> bool:

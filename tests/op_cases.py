@@ -1,0 +1,639 @@
+"""The one table of op cases.
+
+A row runs under lampion and under torch alike: `function(t, *tensors)` takes the module. The engine's tests check gradients
+and shape inference with it, the oracle's tests numbers, export's tests parity at two batch sizes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Draw = Callable[[np.random.Generator], Array]
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An op with inputs: float64 where floating, drawn from a generator seeded by the name."""
+
+    name: str
+    function: Function
+    inputs: tuple[Array, ...]
+    batch_axis: tuple[int, ...] | None = None  # the inputs whose axis 0 is the batch, None where there is none
+    differentiable: bool = True
+    traceable: bool = True  # False where the shape of the result depends on the numbers
+    reference: Callable[..., Any] | None = None  # the same in float64 numpy, where there is an obvious expression
+
+    def at(self, batch: int) -> tuple[Array, ...]:
+        """The inputs at another batch size, their rows repeated in turn."""
+        return tuple(
+            np.take(x, np.arange(batch) % len(x), axis=0) if i in (self.batch_axis or ()) else x
+            for i, x in enumerate(self.inputs)
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def outputs(result: Any) -> list[Any]:
+    """The tensors of a result: itself, or the entries of a tuple or list."""
+    return [y for r in result for y in outputs(r)] if isinstance(result, tuple | list) else [result]
+
+
+# ---- inputs ---------------------------------------------------------------------------------------------------------
+
+
+def real(*shape: int) -> Draw:
+    """Both signs, at least 0.2 away from 0."""
+    return lambda g: g.uniform(0.2, 1.8, shape) * np.where(g.random(shape) < 0.5, -1.0, 1.0)
+
+
+def positive(*shape: int) -> Draw:
+    return lambda g: g.uniform(0.3, 2.0, shape)
+
+
+def above_1(*shape: int) -> Draw:
+    return lambda g: g.uniform(1.1, 3.0, shape)
+
+
+def unit(*shape: int) -> Draw:
+    """Within (-0.9, 0.9)."""
+    return lambda g: g.uniform(-0.9, 0.9, shape)
+
+
+def ints(low: int, high: int, *shape: int) -> Draw:
+    return lambda g: g.integers(low, high, shape)
+
+
+def bools(*shape: int) -> Draw:
+    return lambda g: g.random(shape) < 0.5
+
+
+def exactly(values: Any, dtype: Any = None) -> Draw:
+    return lambda g: np.array(values, dtype)
+
+
+def case(
+    name: str, function: Function, *draws: Draw, batch: tuple[int, ...] | None = None, differentiable: bool = True,
+    traceable: bool = True, reference: Callable[..., Any] | None = None,
+) -> Case:  # fmt: skip
+    """A row; `batch` names the inputs whose axis 0 is the batch."""
+    generator = np.random.default_rng(zlib.crc32(name.encode()))
+    arrays = tuple(np.asarray(draw(generator)) for draw in draws)
+    return Case(name, function, arrays, batch, differentiable, traceable, reference)
+
+
+# ---- functions ------------------------------------------------------------------------------------------------------
+
+
+def f(name: str, *args: Any, **kwargs: Any) -> Function:
+    """t.name(*tensors, *args, **kwargs)"""
+    return lambda t, *xs: getattr(t, name)(*xs, *args, **kwargs)
+
+
+def m(name: str, *args: Any, **kwargs: Any) -> Function:
+    """The method `name` of the first tensor, with the other tensors and args."""
+    return lambda t, x, *xs: getattr(x, name)(*xs, *args, **kwargs)
+
+
+def nn(name: str, *args: Any, **kwargs: Any) -> Function:
+    """t.nn.functional.name(*tensors, *args, **kwargs)"""
+    return lambda t, *xs: getattr(t.nn.functional, name)(*xs, *args, **kwargs)
+
+
+def _set(key: Any, value: Any = None) -> Function:
+    """A copy of the first tensor with `value`, or the second tensor, put at `key`."""
+
+    def function(t: Any, x: Any, *values: Any) -> Any:
+        y = x.clone()
+        y[key] = values[0] if value is None else value
+        return y
+
+    return function
+
+
+def _set_where_negative(t: Any, x: Any) -> Any:
+    y = x.clone()
+    y[x < 0] = 0.0
+    return y * y
+
+
+# ---- rows -----------------------------------------------------------------------------------------------------------
+
+
+def arithmetic() -> Iterator[Case]:
+    for name, reference in (("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("div", np.divide),
+                            ("maximum", np.maximum), ("minimum", np.minimum), ("fmax", np.fmax), ("fmin", np.fmin),
+                            ("atan2", np.arctan2), ("hypot", np.hypot), ("logaddexp", np.logaddexp)):  # fmt: skip
+        yield case(name, f(name), real(2, 3), real(2, 3), batch=(0, 1), reference=reference)
+        yield case(f"{name} of a row", f(name), real(2, 3), real(3), batch=(0,), reference=reference)
+    yield case("add of column and row", f("add"), real(2, 1), real(1, 3), batch=(0,), reference=np.add)
+    yield case("mul of column and row", f("mul"), real(2, 1), real(3), batch=(0,), reference=np.multiply)
+    yield case("div of zero-dim", f("div"), real(), real(2), reference=np.divide)
+    yield case("add of empty", f("add"), real(0, 3), real(3), reference=np.add)
+    yield case("mul of batch and 1", f("mul"), real(3, 2), real(1, 2), batch=(0,), reference=np.multiply)
+    yield case("add alpha", f("add", alpha=2.5), real(2, 3), real(3), batch=(0,))
+    yield case("sub alpha", f("sub", alpha=2), real(2, 3), real(3), batch=(0,))
+    yield case("add number", lambda t, x: x + 2, real(2, 3), batch=(0,))
+    yield case("number sub", lambda t, x: 2 - x, real(2, 3), batch=(0,))
+    yield case("number div", lambda t, x: 2 / x, real(2, 3), batch=(0,))
+    yield case("number pow", lambda t, x: 2**x, real(2, 3), batch=(0,))
+    yield case("number mod", lambda t, x: 2.5 % x, real(2, 3), batch=(0,))
+    yield case("number floordiv", lambda t, x: 2.5 // x, real(2, 3), batch=(0,))
+    yield case("pow", f("pow"), positive(2, 3), real(3), batch=(0,), reference=np.power)
+    for exponent in (2, 3, 0.5, -1, 0, -2.0):
+        yield case(f"pow {exponent}", f("pow", exponent), positive(2, 3), batch=(0,))
+    yield case("pow of negatives", f("pow", 3), real(2, 3), batch=(0,))
+    yield case("pow of ints", f("pow"), ints(-3, 4, 2, 3), ints(0, 4, 3), batch=(0,), differentiable=False)
+    for name, reference in (("floor_divide", np.floor_divide), ("remainder", np.remainder), ("fmod", np.fmod)):
+        yield case(name, f(name), real(2, 3), positive(3), batch=(0,), reference=reference)
+        yield case(f"{name} by negatives", f(name), real(2, 3), real(2, 3), batch=(0, 1), reference=reference)
+        yield case(f"{name} of ints", f(name), ints(-9, 9, 2, 3), exactly([2, -3, 4]), batch=(0,), differentiable=False)
+    yield case("div floor", f("div", rounding_mode="floor"), real(2, 3), real(3), batch=(0,))
+    yield case("div trunc", f("div", rounding_mode="trunc"), real(2, 3), real(3), batch=(0,))
+    yield case("div trunc of ints", f("div", rounding_mode="trunc"), ints(-9, 9, 2, 3), exactly([2, -3, 4]), batch=(0,),
+               differentiable=False)  # fmt: skip
+    yield case("div of ints", f("div"), ints(-9, 9, 2, 3), ints(1, 4, 3), batch=(0,), differentiable=False)
+    for name, reference in (("neg", np.negative), ("abs", np.abs), ("sign", np.sign), ("floor", np.floor),
+                            ("ceil", np.ceil), ("round", np.round), ("trunc", np.trunc), ("square", np.square),
+                            ("reciprocal", np.reciprocal), ("relu", lambda x: np.maximum(x, 0)), ("frac", None)):  # fmt: skip
+        yield case(name, f(name), real(2, 3), batch=(0,), reference=reference)
+    yield case("neg of zero-dim", f("neg"), real(), reference=np.negative)
+    yield case("relu of empty", f("relu"), real(0, 2))
+    yield case("floor of ints", f("floor"), ints(-5, 5, 4), batch=(0,), differentiable=False)
+    yield case("round to 1 decimal", f("round", decimals=1), real(2, 3), batch=(0,))
+    yield case("clamp", f("clamp", -0.7, 0.8), real(2, 3), batch=(0,))
+    yield case("clamp below", f("clamp", min=0.5), real(2, 3), batch=(0,))
+    yield case("clamp above", f("clamp", max=0.5), real(2, 3), batch=(0,))
+    yield case(
+        "clamp by tensors", f("clamp"), real(4, 3), exactly([-1.0, -0.5, 0.1]), exactly([0.1, 0.9, 1.1]), batch=(0,)
+    )
+    yield case("clamp of nan", f("clamp", -1, 1), exactly([np.nan, 2.0, -np.inf]), batch=(0,), differentiable=False)
+    yield case("lerp", f("lerp", weight=0.3), real(2, 3), real(3), batch=(0,))
+    yield case("lerp by tensor", f("lerp"), real(2, 3), real(2, 3), unit(3), batch=(0, 1))
+    yield case("addcmul", f("addcmul", value=0.5), real(2, 3), real(3), real(2, 1), batch=(0, 2))
+    yield case("addcdiv", f("addcdiv", value=0.5), real(2, 3), real(3), real(2, 1), batch=(0, 2))
+    yield case("nan_to_num", f("nan_to_num"), exactly([np.nan, np.inf, -np.inf, 1.5]), batch=(0,), differentiable=False)
+    yield case("nan_to_num to numbers", f("nan_to_num", nan=1.0, posinf=2.0, neginf=-2.0),
+               exactly([np.nan, np.inf, -np.inf, 1.5]), batch=(0,), differentiable=False)  # fmt: skip
+    yield case("same tensor twice", lambda t, x: x * x + x / x, real(2, 3), batch=(0,))
+
+
+def comparison() -> Iterator[Case]:
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        yield case(name, f(name), ints(0, 3, 4, 3), ints(0, 3, 3), batch=(0,), differentiable=False)
+        yield case(f"{name} number", f(name, 0.5), real(4, 3), batch=(0,), differentiable=False)
+    for name in ("logical_and", "logical_or", "logical_xor"):
+        yield case(name, f(name), bools(4, 3), bools(3), batch=(0,), differentiable=False)
+        yield case(f"{name} of numbers", f(name), ints(0, 2, 4, 3), real(3), batch=(0,), differentiable=False)
+    for name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+        yield case(name, f(name), ints(-9, 9, 4, 3), ints(0, 9, 3), batch=(0,), differentiable=False)
+        yield case(f"{name} of bools", f(name), bools(4, 3), bools(3), batch=(0,), differentiable=False)
+    yield case("bitwise_not", f("bitwise_not"), ints(-9, 9, 4), batch=(0,), differentiable=False)
+    yield case("invert of bools", lambda t, x: ~x, bools(4), batch=(0,), differentiable=False)
+    yield case("logical_not", f("logical_not"), ints(0, 2, 4), batch=(0,), differentiable=False)
+    for name in ("isnan", "isinf", "isfinite"):
+        yield case(name, f(name), exactly([np.nan, np.inf, -np.inf, 0.0]), batch=(0,), differentiable=False)
+        yield case(f"{name} of ints", f(name), ints(0, 3, 4), batch=(0,), differentiable=False)
+    yield case("isclose", f("isclose", rtol=0.2), real(4), real(4), batch=(0, 1), differentiable=False)
+    yield case("where", f("where"), bools(2, 3), real(2, 3), real(3), batch=(0, 1))
+    yield case("where column", f("where"), bools(2, 1), real(3), real(2, 3), batch=(0, 2))
+    yield case("where number", lambda t, c, x: t.where(c, x, 0.5), bools(2, 3), real(2, 3), batch=(0, 1))
+    yield case("where mixed dtypes", f("where"), bools(2, 3), ints(0, 3, 2, 3), real(3), batch=(0, 1))
+    yield case("masked_fill", lambda t, x, c: x.masked_fill(c, 2.0), real(2, 3), bools(2, 3), batch=(0, 1))
+    yield case("masked_fill grows", lambda t, x, c: x.masked_fill(c, 2.0), real(3), bools(2, 3), batch=(1,))
+
+
+def analysis() -> Iterator[Case]:
+    for name, draw, reference in (
+        ("exp", real, np.exp), ("exp2", real, np.exp2), ("expm1", real, np.expm1), ("log", positive, np.log),
+        ("log1p", positive, np.log1p), ("log2", positive, np.log2), ("log10", positive, np.log10), ("sqrt", positive, np.sqrt),
+        ("rsqrt", positive, None), ("sin", real, np.sin), ("cos", real, np.cos), ("tan", unit, np.tan),
+        ("asin", unit, np.arcsin), ("acos", unit, np.arccos), ("atan", real, np.arctan), ("sinh", real, np.sinh),
+        ("cosh", real, np.cosh), ("tanh", real, np.tanh), ("asinh", real, np.arcsinh), ("acosh", above_1, np.arccosh),
+        ("atanh", unit, np.arctanh), ("sigmoid", real, None), ("erf", real, None),
+        ("sinc", real, np.sinc),
+    ):  # fmt: skip
+        yield case(name, f(name), draw(2, 3), batch=(0,), reference=reference)
+    yield case("exp of ints", f("exp"), ints(-3, 3, 4), batch=(0,), differentiable=False)
+    yield case("sqrt of empty", f("sqrt"), positive(0, 2), reference=np.sqrt)
+    yield case("tanh of zero-dim", f("tanh"), real(), reference=np.tanh)
+    yield case(
+        "erf far out",
+        f("erf"),
+        exactly([-30.0, -5.0, -0.4, 0.0, 0.47, 3.9, 4.1, np.inf]),
+        batch=(0,),
+        differentiable=False,
+    )
+    yield case(
+        "sigmoid far out", f("sigmoid"), exactly([-1e3, -40.0, 0.0, 40.0, 1e3]), batch=(0,), differentiable=False
+    )
+    yield case("log of 0 and below", f("log"), exactly([0.0, -1.0, np.inf]), batch=(0,), differentiable=False)
+    yield case("softplus", nn("softplus"), real(2, 3), batch=(0,))
+    yield case("softplus sharp", nn("softplus", beta=3.0, threshold=2.0), real(2, 3), batch=(0,))
+
+
+def reductions() -> Iterator[Case]:
+    for name, reference in (("sum", np.sum), ("mean", np.mean), ("amax", np.max), ("amin", np.min)):
+        yield case(name, f(name), real(2, 3), batch=(0,), reference=reference)
+        yield case(f"{name} dim", f(name, 1), real(2, 3), batch=(0,), reference=lambda x, r=reference: r(x, axis=1))
+        yield case(f"{name} dim 0", f(name, dim=0), real(2, 3), batch=(0,))
+        yield case(f"{name} keepdim", f(name, -1, keepdim=True), real(2, 3), batch=(0,))
+        yield case(f"{name} two dims", f(name, dim=(0, -1)), real(2, 2, 3), batch=(0,))
+        yield case(f"{name} of zero-dim", f(name), real())
+    yield case("sum of empty", f("sum"), real(0, 3))
+    yield case("sum along empty", f("sum", 0), real(0, 3))
+    yield case("sum of bools", f("sum", 1), bools(2, 3), batch=(0,), differentiable=False)
+    yield case(
+        "sum of ints as float", lambda t, x: x.sum(dtype=t.float64), ints(0, 9, 2, 3), batch=(0,), differentiable=False
+    )
+    yield case(
+        "amax of equals", f("amax", 1), exactly([[1.0, 2.0, 2.0], [3.0, 3.0, 3.0]]), batch=(0,), differentiable=False
+    )
+    yield case("amax of nan", f("amax", 1), exactly([[1.0, np.nan], [3.0, 1.0]]), batch=(0,), differentiable=False)
+    for name in ("max", "min"):
+        yield case(name, f(name), real(2, 3), batch=(0,))
+        yield case(f"{name} dim", f(name, 1), real(4, 3), batch=(0,))
+        yield case(f"{name} keepdim", f(name, -1, keepdim=True), real(4, 3), batch=(0,))
+        yield case(f"{name} of two", f(name), real(2, 3), real(3), batch=(0,))
+        yield case(
+            f"{name} of nan",
+            f(name, 1),
+            exactly([[1.0, np.nan, 4.0], [3.0, 1.0, 3.0]]),
+            batch=(0,),
+            differentiable=False,
+        )
+        yield case(f"arg{name}", f(f"arg{name}", 1), real(4, 3), batch=(0,), differentiable=False)
+        yield case(f"arg{name} flat", f(f"arg{name}"), real(4, 3), batch=(0,), differentiable=False)
+        yield case(
+            f"arg{name} keepdim", f(f"arg{name}", dim=-2, keepdim=True), real(2, 4, 3), batch=(0,), differentiable=False
+        )
+        yield case(f"arg{name} of nan", f(f"arg{name}"), exactly([1.0, np.nan, 4.0]), batch=(0,), differentiable=False)
+    for name in ("any", "all"):
+        yield case(name, f(name), bools(4, 3), batch=(0,), differentiable=False)
+        yield case(f"{name} dim", f(name, 1), ints(0, 2, 4, 3), batch=(0,), differentiable=False)
+        yield case(f"{name} of empty", f(name), bools(0), differentiable=False)
+    yield case("prod", f("prod"), real(2, 3), batch=(0,), reference=np.prod)
+    yield case("prod dim", f("prod", 1), real(2, 3), batch=(0,), reference=lambda x: np.prod(x, 1))
+    yield case("prod keepdim", f("prod", -1, keepdim=True), real(2, 3), batch=(0,))
+    yield case("prod with a zero", f("prod", 1), exactly([[0.0, 2.0, 3.0], [1.0, 0.0, 0.0]]), batch=(0,))
+    yield case("prod of ints", f("prod"), ints(1, 4, 5), batch=(0,), differentiable=False)
+    for name, reference in (("var", np.var), ("std", np.std)):
+        yield case(name, f(name), real(2, 3), batch=(0,), reference=lambda x, r=reference: r(x, ddof=1))
+        yield case(
+            f"{name} dim", f(name, dim=1), real(2, 3), batch=(0,), reference=lambda x, r=reference: r(x, 1, ddof=1)
+        )
+        yield case(f"{name} biased", f(name, dim=(0, 1), correction=0), real(2, 3, 2), batch=(0,))
+        yield case(f"{name} unbiased flag", f(name, unbiased=False), real(2, 3), batch=(0,))
+        yield case(f"{name} dim flag keepdim", f(name, 1, False, True), real(2, 3), batch=(0,))
+    yield case("var of one", f("var"), real(1), differentiable=False)
+    yield case("var_mean", f("var_mean", dim=1, keepdim=True), real(2, 3), batch=(0,))
+    yield case("std_mean", f("std_mean", dim=1), real(2, 3), batch=(0,))
+    yield case("norm", f("norm"), real(2, 3), batch=(0,), reference=np.linalg.norm)
+    yield case("norm 1", f("norm", p=1, dim=1), real(2, 3), batch=(0,))
+    yield case("norm 3", f("norm", p=3, dim=-1, keepdim=True), real(2, 3), batch=(0,))
+    yield case("norm inf", f("norm", p=float("inf"), dim=1), real(2, 3), batch=(0,))
+    yield case("norm -inf", f("norm", p=-float("inf"), dim=1), real(2, 3), batch=(0,))
+    yield case("norm 0", f("norm", p=0, dim=1), exactly([[0.0, 1.0], [2.0, 3.0]]), batch=(0,), differentiable=False)
+    yield case("count_nonzero", f("count_nonzero"), ints(0, 2, 4, 3), batch=(0,), differentiable=False)
+    yield case("count_nonzero dim", f("count_nonzero", dim=1), ints(0, 2, 4, 3), batch=(0,), differentiable=False)
+    yield case("aminmax", f("aminmax", dim=1), real(4, 3), batch=(0,))
+    yield case("median", f("median"), real(5), batch=(0,))
+    yield case("median dim", f("median", 1), real(2, 4), batch=(0,))
+    yield case("logsumexp", f("logsumexp", 1), real(2, 3), batch=(0,))
+    yield case("logsumexp two dims", f("logsumexp", (1, 2), keepdim=True), real(2, 3, 2), batch=(0,))
+    yield case(
+        "logsumexp of -inf",
+        f("logsumexp", 1),
+        exactly([[-np.inf, -np.inf], [0.0, -np.inf]]),
+        batch=(0,),
+        differentiable=False,
+    )
+
+
+def cumulative() -> Iterator[Case]:
+    for name, reference in (("cumsum", np.cumsum), ("cumprod", np.cumprod), ("logcumsumexp", np.logaddexp.accumulate)):
+        yield case(name, f(name, 1), real(2, 3), batch=(0,), reference=lambda x, r=reference: r(x, axis=1))
+        yield case(f"{name} along the batch", f(name, dim=0), real(3, 2), batch=(0,))
+        yield case(f"{name} of zero-dim", f(name, 0), real())
+    yield case("cumprod with zeros", f("cumprod", 0), exactly([2.0, 0.0, 3.0, 0.0, 1.5]), batch=(0,))
+    yield case("cumsum of ints", f("cumsum", -1), ints(0, 5, 2, 3), batch=(0,), differentiable=False)
+    yield case("diff", f("diff"), real(2, 4), batch=(0,), reference=np.diff)
+    yield case("diff twice", f("diff", n=2, dim=1), real(2, 4), batch=(0,), reference=lambda x: np.diff(x, 2))
+    yield case("softmax", f("softmax", dim=-1), real(2, 3), batch=(0,))
+    yield case("softmax over channels", f("softmax", dim=1), real(2, 3, 2), batch=(0,))
+    yield case(
+        "softmax of -inf", f("softmax", dim=-1), exactly([[0.0, -np.inf], [2.0, 1.0]]), batch=(0,), differentiable=False
+    )
+    yield case("softmax as float64", lambda t, x: t.softmax(x, -1, dtype=t.float64), ints(0, 4, 2, 3), batch=(0,),
+               differentiable=False)  # fmt: skip
+    yield case("log_softmax", f("log_softmax", dim=-1), real(2, 3), batch=(0,))
+    yield case("log_softmax along the batch", f("log_softmax", dim=0), real(2, 3), batch=(0,))
+
+
+def shapes() -> Iterator[Case]:
+    yield case("reshape", m("reshape", -1, 2, 3), real(2, 6), batch=(0,))
+    yield case("reshape batch and rest", lambda t, x: x.reshape(x.shape[0], -1), real(2, 3, 2), batch=(0,))
+    yield case("reshape to a vector", m("reshape", -1), real(2, 3), batch=(0,))
+    yield case("reshape of empty", m("reshape", 3, 0), real(0, 3))
+    yield case("view", m("view", -1, 6), real(2, 3, 2), batch=(0,))
+    yield case("ravel", f("ravel"), real(2, 3), batch=(0,))
+    yield case("flatten", f("flatten", 1), real(2, 3, 2), batch=(0,))
+    yield case("flatten all", f("flatten"), real(2, 3, 2), batch=(0,))
+    yield case("flatten of zero-dim", f("flatten"), real())
+    yield case("unflatten", f("unflatten", 1, (2, -1)), real(2, 6), batch=(0,))
+    yield case("permute", f("permute", (0, 2, 1)), real(2, 3, 2), batch=(0,))
+    yield case("permute batch last", m("permute", 2, 1, 0), real(2, 3, 2), batch=(0,))
+    yield case("permute then reshape", lambda t, x: x.permute(0, 2, 1).reshape(-1, 6), real(2, 3, 2), batch=(0,))
+    yield case("transpose", f("transpose", -1, -2), real(2, 3, 2), batch=(0,))
+    yield case("swapaxes", f("swapaxes", 0, 1), real(2, 3), batch=(0,))
+    yield case("movedim", f("movedim", 1, -1), real(2, 3, 2), batch=(0,))
+    yield case("movedim several", f("movedim", (0, 1), (2, 0)), real(2, 3, 2), batch=(0,))
+    yield case("t", f("t"), real(2, 3), batch=(0,))
+    yield case("T", lambda t, x: x.T, real(2, 3), batch=(0,))
+    yield case("mT", lambda t, x: x.mT, real(2, 3, 2), batch=(0,))
+    yield case("squeeze", f("squeeze", 1), real(2, 1, 3), batch=(0,))
+    yield case("squeeze all", f("squeeze"), real(1, 2, 1))
+    yield case("squeeze several", f("squeeze", (1, -1)), real(2, 1, 3, 1), batch=(0,))
+    yield case("unsqueeze", f("unsqueeze", -1), real(2, 3), batch=(0,))
+    yield case("expand", m("expand", -1, 3, 2), real(2, 1, 2), batch=(0,))
+    yield case("expand in front", m("expand", 2, 3), real(3))
+    yield case("expand as batch", lambda t, x, y: y.expand(x.shape[0], 3), real(2, 1), real(3), batch=(0,))
+    yield case("broadcast_to", f("broadcast_to", (2, 3)), real(1, 3))
+    yield case("flip", f("flip", (0, 1)), real(2, 3), batch=(0,))
+    yield case("roll", f("roll", 1, 1), real(2, 3), batch=(0,))
+    yield case("roll flat", f("roll", 2), real(2, 3))
+    yield case("roll two dims", f("roll", (1, -1), (0, 1)), real(2, 3))
+    yield case("cat", lambda t, x, y: t.cat([x, y], 1), real(2, 3), real(2, 1), batch=(0, 1))
+    yield case("cat of three dtypes", lambda t, x, y: t.cat([x, y, x], -1), real(2, 3), ints(0, 3, 2, 1), batch=(0, 1))
+    yield case("cat along the batch", lambda t, x, y: t.cat((x, y)), real(2, 3), real(1, 3), batch=(0,))
+    yield case("stack", lambda t, x, y: t.stack([x, y]), real(2, 3), real(2, 3), batch=(0, 1))
+    yield case("stack behind", lambda t, x, y: t.stack([x, y], -1), real(2, 3), real(2, 3), batch=(0, 1))
+    yield case("narrow", f("narrow", 1, 1, 2), real(2, 4), batch=(0,))
+    yield case("split", f("split", 2, 1), real(2, 5), batch=(0,))
+    yield case("split by sizes", f("split", [1, 3], dim=-1), real(2, 4), batch=(0,))
+    yield case("chunk", f("chunk", 3, 1), real(2, 5), batch=(0,))
+    yield case("unbind", f("unbind", 1), real(2, 3), batch=(0,))
+    yield case("repeat", m("repeat", 1, 2), real(2, 3), batch=(0,))
+    yield case("repeat in front", m("repeat", 2, 1, 2), real(2, 3), batch=(0,))
+    yield case("tile", f("tile", (2,)), real(2, 3), batch=(0,))
+    yield case("repeat_interleave", f("repeat_interleave", 2, dim=1), real(2, 3), batch=(0,))
+    yield case("repeat_interleave flat", f("repeat_interleave", 2), real(2, 3), batch=(0,))
+    yield case(
+        "repeat_interleave by counts",
+        lambda t, x: x.repeat_interleave(t.tensor([1, 0, 2]), dim=1),
+        real(2, 3),
+        batch=(0,),
+    )
+    yield case("pad", nn("pad", (1, 2)), real(2, 3), batch=(0,))
+    yield case("pad two dims", nn("pad", (1, 0, 0, 2), value=1.5), real(2, 3, 2), batch=(0,))
+    yield case("pad negative", nn("pad", (-1, 1)), real(2, 3), batch=(0,))
+    yield case("tril", f("tril"), real(2, 3, 3), batch=(0,))
+    yield case("triu", f("triu", 1), real(2, 3, 3), batch=(0,))
+    yield case("diagonal", f("diagonal"), real(3, 4))
+    yield case("diagonal offset", f("diagonal", 1, 1, 2), real(2, 3, 4), batch=(0,))
+    yield case("diag of vector", f("diag"), real(3))
+    yield case("diag of matrix", f("diag", -1), real(3, 4))
+    yield case("diag_embed", f("diag_embed"), real(2, 3), batch=(0,))
+    yield case("trace", f("trace"), real(3, 4))
+    yield case("meshgrid", lambda t, x, y: t.meshgrid(x, y, indexing="ij"), real(2), real(3), batch=(0,))
+    yield case("meshgrid xy", lambda t, x, y: t.meshgrid(x, y, indexing="xy"), real(2), real(3), batch=(0,))
+    yield case("clone", f("clone"), real(2, 3), batch=(0,))
+    yield case("zeros_like", f("zeros_like"), real(2, 3), batch=(0,), differentiable=False)
+    yield case("ones_like", f("ones_like"), real(2, 3), batch=(0,), differentiable=False)
+    yield case(
+        "full in the batch's size",
+        lambda t, x: t.full((x.shape[0], 2), 1.5, dtype=t.float64) + x,
+        real(2, 2),
+        batch=(0,),
+    )
+    yield case("arange of the batch", lambda t, x: t.arange(x.shape[0]) + x, real(3), batch=(0,))
+    yield case("the batch's size as a number", lambda t, x: x * x.shape[0], real(3), batch=(0,))
+    yield case("one_hot", nn("one_hot", 4), ints(0, 4, 3), batch=(0,), differentiable=False)
+    for kind in ("float64", "float32", "float16", "int64", "int32", "int8", "uint8", "bool"):
+        yield case(
+            f"to {kind}", lambda t, x, k=kind: x.to(getattr(t, k)), positive(2, 3), batch=(0,), differentiable=False
+        )
+    yield case("to float64 and back", lambda t, x: (x.to(t.float64) * 2).to(x.dtype), real(2, 3), batch=(0,))
+
+
+def indexing() -> Iterator[Case]:
+    for name, key in (
+        ("int", np.s_[:, 1]), ("negative int", np.s_[:, -1]), ("slice", np.s_[:, 1:3]), ("step", np.s_[:, ::2]),
+        ("slice of the batch", np.s_[1:]), ("last of the batch", np.s_[-1:]), ("ellipsis", np.s_[..., 0]),
+        ("new dim", np.s_[:, None]),
+        ("mixed", np.s_[:, None, 1:, ..., -1]), ("list", np.s_[:, [2, 0, 2]]), ("beyond", np.s_[:, 2:9]),
+    ):  # fmt: skip
+        yield case(f"getitem {name}", lambda t, x, k=key: x[k], real(2, 4, 2), batch=(0,))
+    yield case("getitem empty slice", lambda t, x: x[:, 3:1], real(2, 4), batch=(0,), differentiable=False)
+    yield case("getitem index", lambda t, x, i: x[i], real(4, 2), ints(-4, 4, 3))
+    yield case(
+        "getitem two indices", lambda t, x, i, j: x[i, j], real(4, 3), ints(0, 4, 5), ints(-3, 3, 5), batch=(1, 2)
+    )
+    yield case("getitem index matrix", lambda t, x, i: x[:, i], real(2, 4), ints(0, 4, 2, 2), batch=(0,))
+    yield case("getitem indices apart", lambda t, x, i, j: x[i, :, j], real(4, 2, 3), ints(0, 4, 2), ints(0, 3, 2))
+    yield case(
+        "getitem rows and columns", lambda t, x, i, j: x[i.unsqueeze(1), j], real(4, 3), ints(0, 4, 2), ints(0, 3, 2)
+    )
+    yield case("getitem mask", lambda t, x, c: x[c], real(4, 2), exactly([True, False, True, True]), traceable=False)
+    yield case("setitem", _set(np.s_[:, 1], 2.0), real(2, 3), batch=(0,))
+    yield case("setitem slice", _set(np.s_[:, 1:]), real(2, 3), real(2, 2), batch=(0, 1))
+    yield case("setitem broadcast", _set(np.s_[:, 1:]), real(2, 3), real(2))
+    yield case("setitem list", _set(np.s_[[0, 2]]), real(3, 2), real(2, 2))
+    yield case("setitem mask", _set_where_negative, real(3, 2), batch=(0,), traceable=False)
+    for dim, shape in ((0, (2, 3)), (1, (2, 2)), (-1, (3, 5))):
+        yield case(f"gather {dim}", lambda t, x, i, d=dim: t.gather(x, d, i), real(3, 4), ints(0, 3, *shape))
+        yield case(f"scatter_add {dim}", lambda t, x, i, s, d=dim: t.scatter_add(x, d, i, s), real(3, 4), ints(0, 3, *shape),
+                   real(3, 5))  # fmt: skip
+    yield case("gather of the batch", lambda t, x, i: x.gather(1, i), real(3, 4), ints(0, 4, 3, 2), batch=(0, 1))
+    yield case("scatter", lambda t, x, s: t.scatter(x, 1, t.tensor([[0, 2], [3, 1]]), s), real(2, 4), real(2, 2))
+    yield case("scatter number", lambda t, x, i: t.scatter(x, 1, i, 2.5), real(2, 4), ints(0, 4, 2, 2), batch=(0, 1))
+    yield case("scatter of the batch", lambda t, x, i, s: x.scatter(-1, i, s), real(2, 4), exactly([[0, 2], [3, 1]]),
+               real(2, 2), batch=(0, 1, 2))  # fmt: skip
+    yield case("index_select", lambda t, x: t.index_select(x, 1, t.tensor([2, 0])), real(2, 3), batch=(0,))
+    yield case("index_add", lambda t, x, s: t.index_add(x, 0, t.tensor([2, 0, 2]), s), real(3, 2), real(3, 2))
+    yield case(
+        "index_add alpha",
+        lambda t, x, s: x.index_add(1, t.tensor([2, 0]), s, alpha=2),
+        real(2, 3),
+        real(2, 2),
+        batch=(0, 1),
+    )
+    yield case(
+        "index_copy", lambda t, x, s: t.index_copy(x, 1, t.tensor([2, 0]), s), real(2, 3), real(2, 2), batch=(0, 1)
+    )
+    yield case("index_fill", lambda t, x: t.index_fill(x, 1, t.tensor([2, 0]), 1.5), real(2, 3), batch=(0,))
+    yield case(
+        "index_put", lambda t, x, s: t.index_put(x, (t.tensor([2, 0]), t.tensor([1, 1])), s), real(3, 2), real(2)
+    )
+    yield case(
+        "index_put accumulate",
+        lambda t, x, s: t.index_put(x, (t.tensor([2, 2]),), s, accumulate=True),
+        real(3, 2),
+        real(2, 2),
+    )
+    yield case("take_along_dim", lambda t, x, i: t.take_along_dim(x, i, 1), real(2, 4), ints(0, 4, 2, 3), batch=(0, 1))
+    yield case("take_along_dim flat", lambda t, x: t.take_along_dim(x, t.tensor([3, 0])), real(2, 4))
+    yield case("take", lambda t, x: t.take(x, t.tensor([3, -1])), real(2, 4))
+    yield case("nonzero", f("nonzero"), ints(0, 2, 3, 2), differentiable=False, traceable=False)
+    yield case("argwhere", f("argwhere"), ints(0, 2, 3, 2), differentiable=False, traceable=False)
+    yield case("masked_select", f("masked_select"), real(2, 3), exactly([True, False, True]), traceable=False)
+    yield case("embedding", lambda t, i, w: t.nn.functional.embedding(i, w), ints(0, 4, 2, 3), real(4, 2), batch=(0,))
+
+
+def sorting() -> Iterator[Case]:
+    yield case("sort", f("sort"), real(2, 4), batch=(0,))
+    yield case("sort descending", f("sort", 0, descending=True), real(3, 2))
+    yield case("sort stable", f("sort", stable=True), ints(0, 3, 2, 6), batch=(0,), differentiable=False)
+    yield case("argsort", f("argsort", dim=1, descending=True), real(2, 4), batch=(0,), differentiable=False)
+    yield case("topk", f("topk", 2), real(2, 4), batch=(0,))
+    yield case("topk smallest", f("topk", 3, dim=1, largest=False), real(2, 4), batch=(0,))
+    yield case("topk of ints", f("topk", 1, dim=0), ints(0, 99, 9), differentiable=False)
+    yield case("unique", f("unique"), ints(0, 4, 9), differentiable=False, traceable=False)
+    yield case(
+        "unique counted",
+        f("unique", return_inverse=True, return_counts=True),
+        ints(0, 4, 9),
+        differentiable=False,
+        traceable=False,
+    )
+    yield case("bincount", f("bincount", minlength=6), ints(0, 4, 9), differentiable=False, traceable=False)
+    yield case("bincount weighted", f("bincount"), ints(0, 4, 9), positive(9), differentiable=False, traceable=False)
+    yield case("searchsorted", f("searchsorted"), exactly([0.1, 0.5, 0.5, 1.2]), exactly([[0.5, 2.0], [0.0, 0.7]]), batch=(1,),
+               differentiable=False)  # fmt: skip
+    yield case("searchsorted right", f("searchsorted", right=True), exactly([0.1, 0.5, 0.5, 1.2]), exactly([0.5, 2.0]),
+               batch=(1,), differentiable=False)  # fmt: skip
+
+
+def products() -> Iterator[Case]:
+    yield case("matmul", f("matmul"), real(2, 3), real(3, 2), batch=(0,), reference=np.matmul)
+    yield case("matmul of vectors", f("matmul"), real(3), real(3), reference=np.matmul)
+    yield case("matmul row", f("matmul"), real(3), real(3, 2), reference=np.matmul)
+    yield case("matmul column", f("matmul"), real(2, 3), real(3), batch=(0,), reference=np.matmul)
+    yield case("matmul batch", f("matmul"), real(2, 2, 3), real(2, 3, 2), batch=(0, 1), reference=np.matmul)
+    yield case("matmul batch and matrix", f("matmul"), real(2, 2, 3), real(3, 2), batch=(0,), reference=np.matmul)
+    yield case("matmul matrix and batch", f("matmul"), real(2, 3), real(2, 3, 2), batch=(1,), reference=np.matmul)
+    yield case("matmul broadcast batch", f("matmul"), real(2, 1, 2, 3), real(2, 3, 2), batch=(0,), reference=np.matmul)
+    yield case("matmul batch and vector", f("matmul"), real(2, 2, 3), real(3), batch=(0,), reference=np.matmul)
+    yield case("matmul of ints", f("matmul"), ints(0, 4, 2, 3), ints(0, 4, 3, 2), batch=(0,), differentiable=False)
+    yield case("matmul of empty", f("matmul"), real(0, 3), real(3, 2), reference=np.matmul)
+    yield case("mm", f("mm"), real(2, 3), real(3, 2), batch=(0,))
+    yield case("bmm", f("bmm"), real(2, 2, 3), real(2, 3, 1), batch=(0, 1))
+    yield case("mv", f("mv"), real(2, 3), real(3), batch=(0,))
+    yield case("dot", f("dot"), real(3), real(3))
+    yield case("outer", f("outer"), real(2), real(3), batch=(0,), reference=np.outer)
+    yield case("addmm", f("addmm", beta=0.5, alpha=2), real(2), real(2, 3), real(3, 2), batch=(1,))
+    yield case("baddbmm", f("baddbmm", beta=0.5, alpha=2), real(2, 2, 2), real(2, 2, 3), real(2, 3, 2), batch=(0, 1, 2))
+    yield case("kron", f("kron"), real(2, 2), real(1, 3), reference=np.kron)
+    yield case("tensordot", f("tensordot", dims=2), real(2, 3, 2), real(3, 2, 2), batch=(0,), reference=np.tensordot)
+    for equation, *operands in (
+        ("ij,jk->ik", (2, 3), (3, 2)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ii->i", (3, 3)), ("ii", (3, 3)),
+        ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)), ("i,j", (2,), (3,)), ("bhqd,bhkd->bhqk", (2, 2, 2, 3), (2, 2, 1, 3)),
+        ("...ij,jk->...ik", (2, 2, 3), (3, 2)), ("ij,ij->i", (2, 3), (2, 3)), ("i,ij,j->", (2,), (2, 3), (3,)), ("ba", (2, 3)),
+    ):  # fmt: skip
+        yield case(f"einsum {equation}", lambda t, *xs, e=equation: t.einsum(e, *xs), *[real(*s) for s in operands],
+                   reference=lambda *xs, e=equation: np.einsum(e, *xs))  # fmt: skip
+    yield case(
+        "einsum of the batch",
+        lambda t, x, y: t.einsum("bij,bkj->bik", x, y),
+        real(2, 2, 3),
+        real(2, 1, 3),
+        batch=(0, 1),
+    )
+
+
+def convolutions() -> Iterator[Case]:
+    for rank, size, kernel in ((1, (5,), (3,)), (2, (4, 5), (3, 2)), (3, (3, 2, 3), (2, 1, 2))):
+        conv = f"conv{rank}d"
+        x, w = real(2, 2, *size), real(2, 2, *kernel)
+        yield case(conv, f(conv), x, w, real(2), batch=(0,))
+        yield case(f"{conv} without batch", f(conv), real(2, *size), w)
+        yield case(f"{conv} stride", f(conv, stride=2, padding=1), x, w, batch=(0,))
+        yield case(f"{conv} groups", f(conv, groups=2, padding=1), x, real(4, 1, *kernel), batch=(0,))
+        yield case(f"{conv} depthwise", f(conv, groups=2), x, real(2, 1, *kernel), batch=(0,))
+        yield case(f"{conv} pointwise", f(conv), x, real(3, 2, *(1,) * rank), batch=(0,))
+        yield case(f"{conv} same", f(conv, padding="same"), x, w, batch=(0,))
+        yield case(f"{conv} valid", f(conv, padding="valid"), x, w, batch=(0,))
+        transpose = f"conv_transpose{rank}d"
+        small = real(2, 2, *[2] * rank)
+        yield case(transpose, f(transpose), small, real(2, 1, *kernel), real(1), batch=(0,))
+        yield case(
+            f"{transpose} stride",
+            f(transpose, stride=2, padding=1, output_padding=1),
+            small,
+            real(2, 2, *[3] * rank),
+            batch=(0,),
+        )
+        yield case(f"{transpose} groups", f(transpose, groups=2), small, real(2, 2, *kernel), batch=(0,))
+        yield case(f"{transpose} without batch", f(transpose), real(2, *[2] * rank), real(2, 1, *kernel))
+    yield case("conv2d dilation", f("conv2d", dilation=(2, 1)), real(2, 1, 5, 4), real(2, 1, 2, 3), batch=(0,))
+    yield case("conv2d dilation padding stride", f("conv2d", stride=(1, 2), padding=(1, 0), dilation=2), real(1, 1, 4, 5),
+               real(2, 1, 2, 2), batch=(0,))  # fmt: skip
+    yield case(
+        "conv2d same even kernel",
+        f("conv2d", padding="same", dilation=2),
+        real(1, 1, 4, 5),
+        real(1, 1, 2, 3),
+        batch=(0,),
+    )
+    yield case("conv2d pointwise stride", f("conv2d", stride=2), real(2, 2, 4, 4), real(2, 2, 1, 1), batch=(0,))
+    yield case("conv2d leaves a rest", f("conv2d", stride=3), real(1, 1, 6, 6), real(1, 1, 2, 2), batch=(0,))
+    yield case(
+        "conv_transpose2d dilation", f("conv_transpose2d", dilation=2), real(1, 2, 2, 2), real(2, 1, 2, 2), batch=(0,)
+    )
+
+
+def pooling() -> Iterator[Case]:
+    for rank, size in ((1, (6,)), (2, (4, 5)), (3, (2, 3, 4))):
+        for name in (f"max_pool{rank}d", f"avg_pool{rank}d"):
+            yield case(name, nn(name, 2), real(2, 2, *size), batch=(0,))
+            yield case(f"{name} overlapping", nn(name, 2, stride=1), real(1, 2, *size), batch=(0,))
+            yield case(
+                f"{name} ceil_mode",
+                nn(name, 2, stride=2, ceil_mode=True),
+                real(1, 1, *[n | 1 for n in size]),
+                batch=(0,),
+            )
+            yield case(
+                f"{name} padding", nn(name, 3, stride=2, padding=1), real(1, 1, *[n + 1 for n in size]), batch=(0,)
+            )
+            yield case(f"{name} without batch", nn(name, 2), real(2, *size))
+    yield case("max_pool2d dilation", nn("max_pool2d", 2, stride=1, dilation=2), real(1, 1, 4, 5), batch=(0,))
+    yield case("max_pool2d ceil_mode padding", nn("max_pool2d", 3, 2, 1, ceil_mode=True), real(1, 1, 4, 6), batch=(0,))
+    yield case("max_pool2d with indices", nn("max_pool2d", 2, return_indices=True), real(2, 1, 4, 4), batch=(0,))
+    yield case(
+        "max_pool2d with indices and padding",
+        nn("max_pool2d", 3, 2, 1, return_indices=True),
+        real(2, 1, 5, 4),
+        batch=(0,),
+    )
+    yield case(
+        "avg_pool2d without padding's count",
+        nn("avg_pool2d", 3, 2, 1, count_include_pad=False),
+        real(1, 1, 5, 4),
+        batch=(0,),
+    )
+    yield case("avg_pool2d ceil_mode padding", nn("avg_pool2d", 3, 2, 1, ceil_mode=True), real(1, 1, 4, 6), batch=(0,))
+    yield case(
+        "avg_pool2d ceil_mode without padding's count",
+        nn("avg_pool2d", 3, 2, 1, True, False),
+        real(1, 1, 4, 6),
+        batch=(0,),
+    )
+    yield case("avg_pool2d divisor", nn("avg_pool2d", 2, divisor_override=3), real(1, 1, 4, 4), batch=(0,))
+    yield case("adaptive_avg_pool2d to 1", nn("adaptive_avg_pool2d", 1), real(2, 2, 3, 4), batch=(0,))
+    yield case("adaptive_avg_pool2d even", nn("adaptive_avg_pool2d", (2, 2)), real(2, 1, 4, 6), batch=(0,))
+    yield case("adaptive_avg_pool2d uneven", nn("adaptive_avg_pool2d", (2, 3)), real(1, 1, 3, 5), batch=(0,))
+    yield case("adaptive_avg_pool1d", nn("adaptive_avg_pool1d", 2), real(1, 2, 5), batch=(0,))
+
+
+CASES = [
+    *arithmetic(), *comparison(), *analysis(), *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
+    *convolutions(), *pooling(),
+]  # fmt: skip

@@ -1,0 +1,61 @@
+"""Every row beside PyTorch: numbers, gradient and second gradient in float64."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from op_cases import CASES, Case, outputs
+from op_names import lampion
+
+from lampion import autograd
+
+torch = pytest.importorskip("torch")
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore:.*(var|padding|indexing).*:UserWarning")
+
+
+def tensors(t: Any, case: Case) -> list[Any]:
+    return [t.tensor(x, requires_grad=case.differentiable and x.dtype.kind == "f") for x in case.inputs]
+
+
+def seeds(t: Any, results: list[Any], case: Case) -> list[Any]:
+    generator = np.random.default_rng(zlib.crc32(case.name.encode()))
+    return [t.tensor(generator.normal(size=tuple(y.shape)), dtype=y.dtype) for y in results]
+
+
+def gradients(t: Any, case: Case) -> tuple[list[Any], list[Any]]:
+    """First gradients, and second ones of their sum of squares; None where there is none."""
+    grad = torch.autograd.grad if t is torch else autograd.grad
+    inputs = tensors(t, case)
+    xs = [x for x in inputs if x.requires_grad]
+    ys = [y for y in outputs(case.function(t, *inputs)) if y.requires_grad]
+    first = grad(ys, xs, seeds(t, ys, case), create_graph=True, allow_unused=True)
+    total = sum((g * g).sum() for g in first if g is not None and g.requires_grad)
+    second = grad(total, xs, allow_unused=True) if not isinstance(total, int) else [None] * len(xs)
+    return [None if g is None else g.detach().numpy() for g in first], [
+        None if g is None else g.numpy() for g in second
+    ]
+
+
+def compare(got: list[Any], want: list[Any]) -> None:
+    for g, w in zip(got, want, strict=True):
+        zero = np.zeros(()) if g is None and w is None else np.zeros_like(w if g is None else g)
+        g, w = zero if g is None else g, zero if w is None else w
+        assert (g.shape, g.dtype) == (w.shape, w.dtype)
+        tolerance = 1e-9 if g.dtype == np.float64 else 1e-6
+        np.testing.assert_allclose(g, w, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_forward(case: Case) -> None:
+    got, want = ([y.detach().numpy() for y in outputs(case.function(t, *tensors(t, case)))] for t in (lampion, torch))
+    compare(got, want)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.differentiable], ids=str)
+def test_gradient_and_second_gradient(case: Case) -> None:
+    for got, want in zip(gradients(lampion, case), gradients(torch, case), strict=True):
+        compare(got, want)
