@@ -64,23 +64,36 @@ def evaluating(function: Callable[..., Any]) -> Iterator[None]:
         yield
         return
     modes = [(module, module.training) for module in function.modules()]
-    state = {name: (t, t._value, t._value.version.writes) for name, t in state_of(function)}
+    state = {name: _Kept(t) for name, t in state_of(function)}
     function.eval()
     try:
         yield
     finally:
         for module, training in modes:
             module.training = training
-        changed = [
-            n for n, (t, value, writes) in state.items() if t._value is not value or value.version.writes != writes
-        ]
-        for name in changed:
-            state[name][0]._value = state[name][1]
+        changed = [name for name, kept in state.items() if kept.put_back()]
     if changed:
         raise UnsupportedError(
             f"{type(function).__name__}: forward changes {', '.join(changed)} in eval mode, which a file can't keep",
             hint="pass the state in as an input and give it back as an output",
         )
+
+
+class _Kept:
+    """A parameter or buffer as it was."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor, self.value = tensor, tensor._value
+        self.data, self.writes, self.numbers = self.value.data, self.value.version.writes, self.value.data.copy()
+
+    def put_back(self) -> bool:
+        """Undoes what was done to it since; whether anything was."""
+        value = self.value
+        if self.tensor._value is value and value.data is self.data and value.version.writes == self.writes:
+            return False
+        self.tensor._value, value.data = value, self.data
+        self.data[...] = self.numbers
+        return True
 
 
 def state_of(module: Module) -> Iterator[tuple[str, Tensor]]:
