@@ -1,9 +1,10 @@
-"""The `lampion-edge` command."""
+"""The commands `lampion-edge` and `lampion`."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from lampion_edge.commands import COMMANDS, Command, run_command
@@ -11,20 +12,30 @@ from lampion_edge.commands import COMMANDS, Command, run_command
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `lampion-edge` with these arguments (default: the process's) and gives the exit code."""
-    args = _parser().parse_args(argv)
-    command: Command = args.command
-    return run_command(command, args)
+    described = "Run, measure and check a model.onnx with its card."
+    return _dispatch("lampion-edge", described, {command.name: command for command in COMMANDS}, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("lampion-edge", description="Run, measure and check a model.onnx with its card.")
+def lampion(argv: Sequence[str] | None = None) -> int:
+    """Runs `lampion`, whose commands are the installed entry points `lampion.commands`; one is imported when it is typed."""
+    points = {point.name: point for point in metadata.entry_points(group="lampion.commands")}
+    typed = next((word for word in (sys.argv[1:] if argv is None else argv) if not word.startswith("-")), None)
+    wanted = [typed] if typed in points else sorted(points)
+    described = "Train with dynamic graphs, export exactly what ran to one ONNX file, serve it, carry it."
+    return _dispatch("lampion", described, {name: points[name].load() for name in wanted}, argv)
+
+
+def _dispatch(program: str, described: str, commands: Mapping[str, Command], argv: Sequence[str] | None) -> int:
+    parser = argparse.ArgumentParser(program, description=described)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        subparser = commands.add_parser(command.name, help=command.help, description=command.help)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command in commands.items():
+        subparser = subparsers.add_parser(name, help=command.help, description=command.help)
         command.arguments(subparser)
         subparser.set_defaults(command=command)
-    return parser
+    args = parser.parse_args(argv)
+    command = args.command
+    return run_command(command, args)
 
 
 class _Version(argparse.Action):
@@ -32,8 +43,8 @@ class _Version(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         try:
-            version = metadata.version("lampion-edge")
+            version = metadata.version(parser.prog)
         except metadata.PackageNotFoundError:  # a folder that was copied to a device
             version = "(not installed)"
-        print(f"lampion-edge {version}")
+        print(f"{parser.prog} {version}")
         parser.exit()
