@@ -32,7 +32,7 @@ class Adagrad(Optimizer):
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         if not state:
             state.update(step=zeros(()), sum=full_like(p, group["initial_accumulator_value"]))
-        rate = group["lr"] / (1 + state["step"] * group["lr_decay"])
+        rate = group["lr"] / (1 + state["step"].double() * group["lr_decay"])
         state["step"].add_(1)
         if group["weight_decay"]:
             grad = grad + p * group["weight_decay"]

@@ -40,7 +40,7 @@ class Adam(Optimizer):
             state.update(step=zeros(()), exp_avg=zeros_like(p), exp_avg_sq=zeros_like(p))
             if group["amsgrad"]:
                 state["max_exp_avg_sq"] = zeros_like(p)
-        state["step"].add_(1)
+        step = state["step"].add_(1).double()
         if group["weight_decay"]:
             if group["decoupled_weight_decay"]:
                 p.mul_(1 - group["lr"] * group["weight_decay"])
@@ -50,10 +50,10 @@ class Adam(Optimizer):
         square = state["exp_avg_sq"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         if group["amsgrad"]:
             square = state["max_exp_avg_sq"].copy_(state["max_exp_avg_sq"].maximum(square))
-        denominator = sqrt(square) / sqrt(one_minus_power(beta2, state["step"])) + group["eps"]
-        p.sub_(mean / denominator * (group["lr"] / one_minus_power(beta1, state["step"])))
+        denominator = sqrt(square) / sqrt(one_minus_power(beta2, step)) + group["eps"]
+        p.sub_(mean / denominator * (group["lr"] / one_minus_power(beta1, step)))
 
 
 def one_minus_power(beta: float, step: Tensor) -> Any:
-    """1 - beta ** step, exact also in float32 where the power is close to 1."""
+    """1 - beta ** step, exact also where the power is close to 1."""
     return -expm1(step * math.log(beta)) if beta else 1.0

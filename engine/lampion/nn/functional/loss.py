@@ -10,7 +10,7 @@ import numpy as np
 from lampion import dtypes
 from lampion.nn.functional.activation import log_softmax, logsigmoid
 from lampion.nn.functional.linear import cosine_similarity, pairwise_distance
-from lampion.ops.analysis import exp, log, log1p
+from lampion.ops.analysis import exp, log
 from lampion.ops.arithmetic import abs, clamp, minimum, relu
 from lampion.ops.comparison import where
 from lampion.ops.reduce import mean
@@ -185,7 +185,7 @@ def binary_cross_entropy(
 ) -> Tensor:
     """-(y log(x) + (1 - y) log(1 - x)), each logarithm taken to be at least -100."""
     _same_shape("binary_cross_entropy", input, target)
-    loss = -(target * clamp(log(input), min=-100) + (1 - target) * clamp(log1p(-input), min=-100))
+    loss = -(target * _bounded_log(input) + (1 - target) * _bounded_log(1 - input))
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -198,6 +198,12 @@ def binary_cross_entropy_with_logits(
     positive = target if pos_weight is None else target * pos_weight
     loss = (1 - target) * input - (1 - target + positive) * logsigmoid(input)
     return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def _bounded_log(x: Tensor) -> Tensor:
+    """log(x), at least -100. No logarithm of 0 is taken, whose gradient would be nan."""
+    normal = x > math.exp(-100)
+    return where(normal, log(where(normal, x, 1.0)), -100.0)
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
