@@ -43,7 +43,7 @@ def run_command(command: Command, args: Namespace) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Python flushes stdout once more on its way out; what is still in there has nowhere to go.
+        # Python's own advice: it flushes stdout once more on its way out, and what is in there has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:

@@ -25,11 +25,9 @@ def flat(image: Image, preprocessing: Preprocessing) -> Image:
 
 def _eight_bits(image: Image) -> Image:
     """Pillow cuts 16-bit greys off at 255, which turns a photo white; they are scaled instead."""
-    if image.mode.startswith("I"):  # I;16 in its byte orders; 16-bit files may open as 32-bit I
-        grey = (np.clip(np.asarray(image), 0, 65535).astype(np.uint32) + 128) // 257
-    elif image.mode == "F":
-        grey = np.rint(np.clip(np.nan_to_num(np.asarray(image)), 0, 255))
-    else:
+    if not image.mode.startswith("I"):
         return image
+    # I;16 in its byte orders, or 32-bit I, as which some 16-bit files open.
+    grey = (np.clip(np.asarray(image), 0, 65535).astype(np.uint32) + 128) // 257
     narrow: Image = pillow("Image").fromarray(grey.astype(np.uint8))
     return narrow

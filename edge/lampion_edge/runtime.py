@@ -33,7 +33,6 @@ class Runtime:
 
         onnxruntime.set_default_logger_severity(_FATAL)
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = _FATAL
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = inter_threads
         options.enable_cpu_mem_arena = arena

@@ -62,6 +62,13 @@ def test_one_bad_file_does_not_stop_the_others(
     assert done.returncode == 1
 
 
+def test_a_batch_shares_one_run(lampion_edge_command: Run, digits_path: Path, photos: Path) -> None:
+    inputs = ["a.png", "deep/b.png", "a.png"]
+    done = lampion_edge_command("run", digits_path, *inputs, "--batch", "2", "--json", cwd=photos)
+    first, second, third = (json.loads(line)["timings"]["run"] for line in done.stdout.splitlines())
+    assert first == second != third
+
+
 def test_stdin(lampion_edge_command: Run, digits_path: Path, photos: Path, best: str) -> None:
     done = lampion_edge_command("run", digits_path, "-", "--top", "1", stdin=(photos / "a.png").read_bytes())
     assert done.stdout.split()[:2] == ["stdin", best]

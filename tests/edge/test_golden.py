@@ -56,6 +56,9 @@ def test_texts_are_stored_without_pickle() -> None:
 def test_the_same_samples_give_the_same_text() -> None:
     golden = Golden((({"x": np.arange(3)}, {"y": np.arange(2)}),))
     assert golden.to_json() == Golden.from_json(golden.to_json()).to_json()
+    archive = io.BytesIO(base64.b64decode(json.loads(golden.to_json())["samples"]))
+    entries = zipfile.ZipFile(archive).infolist()
+    assert {(entry.date_time[0], entry.compress_type) for entry in entries} == {(1980, zipfile.ZIP_DEFLATED)}
 
 
 def test_documented_form() -> None:

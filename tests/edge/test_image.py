@@ -156,7 +156,7 @@ MODES = {
     "L": (saved(GREY), RAMP),
     "LA opaque": (saved(Image.merge("LA", [GREY, Image.new("L", GREY.size, 255)])), RAMP),
     "LA clear": (saved(Image.merge("LA", [GREY, Image.new("L", GREY.size, 0)])), np.full_like(RAMP, 200)),
-    "I;16 PNG": (saved(Image.fromarray(RAMP.astype(np.uint16) * 257)), RAMP),
+    "I;16 PNG": (saved(Image.fromarray(RAMP.astype(np.uint16) * 257 + 128)), RAMP),
     "I;16 TIFF": (saved(Image.fromarray(RAMP.astype(np.uint16) * 257), "TIFF"), RAMP),
     "I TIFF": (saved(Image.fromarray(RAMP.astype(np.int32) * 257), "TIFF"), RAMP),
     "F TIFF": (saved(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), RAMP),

@@ -148,18 +148,33 @@ def test_settings_give_the_same_numbers(digits: Make) -> None:
         np.testing.assert_allclose(Session(digits(), **settings)(PHOTOS), want, rtol=1e-5)
 
 
-def test_nothing_is_said_on_stderr(digits_path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted where Linux lists them")
+def test_threads_reach_onnxruntime(digits: Make) -> None:
+    def threads() -> int:
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    before = threads()
+    session = Session(digits(), threads=4)
+    assert threads() - before == 3  # the caller's own is the fourth
+    del session
+
+
+def test_nothing_is_said_on_stderr(build: Make, tmp_path: Path) -> None:
+    """Neither for what we refuse nor for what the kernels do: both come as exceptions."""
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    spec = (TensorProto.FLOAT, ["batch"])
+    (tmp_path / "m.onnx").write_bytes(build(nodes, {"x": spec}, {"y": spec}, {"shape": np.array([7])}))
     code = """
 import sys, numpy as np
-from lampion_edge import EdgeError, Session
+from lampion_edge import InputError, RunError, Session
 session = Session(sys.argv[1])
-session(np.zeros((1, 28, 28, 1), np.uint8))
-for bad in (np.zeros((1, 3, 2), np.float32), "photo"):
+for bad, error in (([[1]], InputError), ([1], RunError)):
     try: session(bad)
-    except EdgeError: pass
+    except error: print(error.__name__)
 """
-    done = subprocess.run([sys.executable, "-c", code, str(digits_path)], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", "")
+    command = [sys.executable, "-c", code, tmp_path / "m.onnx"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("InputError\nRunError\n", "")
 
 
 # --- arrays ---
