@@ -17,7 +17,7 @@ from lampion_server.dataplane import DataPlane
 from lampion_server.examples import ERROR, path_parameters
 from lampion_server.http import error_response, no_route
 from lampion_server.middleware import wrapped
-from lampion_server.routes import ROUTES, Route
+from lampion_server.routes import ROUTES, Route, release
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -67,7 +67,7 @@ def _fastapi(plane: DataPlane) -> FastAPI:
         assert isinstance(error, HTTPException)
         return error_response(no_route(error, request, plane.repository.names()), request)
 
-    api = FastAPI(title="lampion", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
+    api = FastAPI(title="lampion", version=release(), lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     api.add_exception_handler(HTTPException, not_routed)
     for route in ROUTES:
         api.add_api_route(

@@ -51,12 +51,16 @@ class Route:
 # --- the server ---
 
 
-async def server_metadata(request: Request, plane: DataPlane) -> Response:
+def release() -> str:
+    """The version of lampion that is installed."""
     try:
-        release = version("lampion")
+        return version("lampion")
     except PackageNotFoundError:  # run from a checkout
-        release = "unknown"
-    return json_response(examples.SERVER | {"version": release})
+        return "unknown"
+
+
+async def server_metadata(request: Request, plane: DataPlane) -> Response:
+    return json_response(examples.SERVER | {"version": release()})
 
 
 async def live(request: Request, plane: DataPlane) -> Response:

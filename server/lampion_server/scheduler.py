@@ -136,9 +136,8 @@ class Scheduler:
                 self._forget_the_gone()
             if self._waiting >= self._max_queue:
                 wait = self._waiting * self._pace / len(self._threads)
-                raise OverloadedError(
-                    f"model {self.name}: {self._waiting} requests are waiting already", retry_after=wait
-                )
+                message = f"model {self.name}: {self._waiting} requests are waiting already"
+                raise OverloadedError(message, retry_after=wait)
             self._queues.setdefault(self._bucket(ticket), deque()).append(ticket)
             self._waiting += 1
             self._changed.notify()
@@ -187,7 +186,12 @@ class Scheduler:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            self._compute(batch)
+            try:
+                self._compute(batch)
+            except Exception as error:  # a worker that died would leave everybody waiting
+                log.exception("model %s: the scheduler failed", self.name)
+                _deliver(batch, [error] * len(batch))
+            del batch  # or it would keep its arrays until the next one
 
     def _compute(self, batch: list[Ticket]) -> None:
         started = time.monotonic()

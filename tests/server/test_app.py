@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
+from inspect import ismodule
 from typing import Any
 
 import pytest
 
+import lampion_server
 from lampion_server import examples
 from lampion_server.errors import ServerError
 from lampion_server.routes import ROUTES, Route
@@ -124,3 +127,16 @@ def test_metrics_keep_no_names_that_callers_invent(server: Any) -> None:
 def test_server_timing(server: Any) -> None:
     timing = server.client.post("/v2/models/iris/infer", json=examples.INFER_REQUEST).headers["server-timing"]
     assert [part.partition(";")[0] for part in timing.split(", ")] == ["queue", "compute"]
+
+
+def test_the_end_of_the_server_is_the_end_of_its_threads(serve: Any, build: Any, tmp_path: Any) -> None:
+    with serve(build.iris(tmp_path / "m" / "1" / "model.onnx").parents[2]) as server:
+        server.client.get("/v2")
+        assert any(thread.name.startswith("lampion-m-") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("lampion-m-") for thread in threading.enumerate())
+
+
+def test_the_table_of_contents() -> None:
+    public = {name for name, value in vars(lampion_server).items() if not name.startswith("_") and not ismodule(value)}
+    assert public - {"annotations"} == set(lampion_server.__all__)
+    assert sorted(lampion_server.__all__) == lampion_server.__all__

@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lampion_edge import TensorSpec
+from lampion_server.datatypes import from_bytes
+from lampion_server.errors import UnsupportedError
+from lampion_server.protocol import InferRequest, check_outputs
+
 LENGTH = "Inference-Header-Content-Length"
 
 VALUES = [
@@ -145,3 +150,17 @@ def test_wrong_texts(server: Any, raw: bytes) -> None:
 def test_a_raw_body_needs_a_model_of_one_input(server: Any) -> None:
     response = server.client.post("/v2/models/add/infer", content=b"abcd", headers={LENGTH: "0"})
     assert (response.status_code, response.json()["field"]) == (400, "inputs")
+
+
+def test_tensors_at_odd_places_are_aligned() -> None:
+    array = from_bytes(memoryview(b"_" + np.arange(2, dtype=np.float32).tobytes())[1:], "FP32", (2,), "x")
+    assert array.flags.aligned
+    assert array.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["seq(map(int64,tensor(float)))", "bfloat16", "complex64"])
+def test_outputs_that_the_protocol_has_no_name_for(dtype: str) -> None:
+    specs = [TensorSpec("label", "int64", ("batch",)), TensorSpec("odd", dtype, ())]
+    with pytest.raises(UnsupportedError, match="odd"):
+        check_outputs(InferRequest({}), specs)
+    check_outputs(InferRequest({}, outputs={"label": False}), specs)

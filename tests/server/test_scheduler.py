@@ -236,6 +236,22 @@ def test_workers_compute_side_by_side() -> None:
     play(scene)
 
 
+def test_a_worker_survives_its_observer() -> None:
+    def observe(rows: int, seconds: float) -> None:
+        raise ZeroDivisionError
+
+    async def scene() -> None:
+        gate = Gate()
+        gate.open()
+        scheduler = Scheduler(gate, on_batch=observe)
+        for value in (1, 2):
+            with pytest.raises(ZeroDivisionError):
+                await scheduler.submit(row(value))
+        await asyncio.to_thread(scheduler.close)
+
+    play(scene)
+
+
 def test_a_caller_whose_loop_has_ended_harms_nobody() -> None:
     gate = Gate()
     scheduler = Scheduler(gate)
