@@ -6,11 +6,13 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from lampion_export.passes.affine_into_conv import AffineIntoConv
+from lampion_export.passes.pad_into_conv import PadIntoConv
 
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
     common.RemoveUnusedNodesPass(),
     common.CommonSubexpressionEliminationPass(),
     AffineIntoConv(),
+    PadIntoConv(),
     common.IdentityEliminationPass(),
     common.RemoveUnusedNodesPass(),
 )
