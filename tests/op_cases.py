@@ -124,6 +124,53 @@ def _set_where_negative(t: Any, x: Any) -> Any:
     return y * y
 
 
+def _changed(change: Function) -> Function:
+    """The first tensor's copy after `change`."""
+
+    def function(t: Any, x: Any, *others: Any) -> Any:
+        z = x * 1.5
+        change(t, z, *others)
+        return z
+
+    return function
+
+
+def _operators(t: Any, z: Any, y: Any) -> None:
+    z += y
+    z *= z
+    z -= 1
+    z /= y
+
+
+def _setitem_with_operator(t: Any, z: Any, y: Any) -> None:
+    z[:, 0] += y[:, 1]
+    z[:, 1:3] *= y[:, :2]
+
+
+def _views_follow(t: Any, x: Any, y: Any) -> Any:
+    z = x * 2
+    column, flat = z[:, 1], z.view(-1)
+    z.mul_(y)
+    return column * 3, flat
+
+
+def _views_follow_each_other(t: Any, x: Any, y: Any) -> Any:
+    z = x * 2
+    column, rest = z[:, 1], z[:, 1:]
+    column.mul_(y[:, 0])
+    rest.add_(1)
+    column.add_(column)
+    return z * y, column, rest
+
+
+def _rows(t: Any, x: Any, w: Any) -> Any:
+    """A recurrence that keeps its states in one tensor."""
+    states = t.zeros(3, 4, dtype=x.dtype)
+    for i in range(3):
+        states[i] = t.tanh(x[i] + states[i - 1] @ w)
+    return states
+
+
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
 
@@ -404,7 +451,7 @@ def shapes() -> Iterator[Case]:
     yield case("trace", f("trace"), real(3, 4))
     yield case("meshgrid", lambda t, x, y: t.meshgrid(x, y, indexing="ij"), real(2), real(3), batch=(0,))
     yield case("meshgrid xy", lambda t, x, y: t.meshgrid(x, y, indexing="xy"), real(2), real(3), batch=(0,))
-    yield case("clone", f("clone"), real(2, 3), batch=(0,))
+    yield case("clone", m("clone"), real(2, 3), batch=(0,))
     yield case("zeros_like", f("zeros_like"), real(2, 3), batch=(0,), differentiable=False)
     yield case("ones_like", f("ones_like"), real(2, 3), batch=(0,), differentiable=False)
     yield case(
@@ -450,7 +497,7 @@ def indexing() -> Iterator[Case]:
     for dim, shape in ((0, (2, 3)), (1, (2, 2)), (-1, (3, 5))):
         yield case(f"gather {dim}", lambda t, x, i, d=dim: t.gather(x, d, i), real(3, 4), ints(0, 3, *shape))
         yield case(f"scatter_add {dim}", lambda t, x, i, s, d=dim: t.scatter_add(x, d, i, s), real(3, 4), ints(0, 3, *shape),
-                   real(3, 5))  # fmt: skip
+                   real(*shape))  # fmt: skip
     yield case("gather of the batch", lambda t, x, i: x.gather(1, i), real(3, 4), ints(0, 4, 3, 2), batch=(0, 1))
     yield case("scatter", lambda t, x, s: t.scatter(x, 1, t.tensor([[0, 2], [3, 1]]), s), real(2, 4), real(2, 2))
     yield case("scatter number", lambda t, x, i: t.scatter(x, 1, i, 2.5), real(2, 4), ints(0, 4, 2, 2), batch=(0, 1))
@@ -633,7 +680,50 @@ def pooling() -> Iterator[Case]:
     yield case("adaptive_avg_pool1d", nn("adaptive_avg_pool1d", 2), real(1, 2, 5), batch=(0,))
 
 
+def in_place() -> Iterator[Case]:
+    """Each function works on a copy, so that leaves stay leaves."""
+    x, y = real(3, 4), real(3, 4)
+    for name in ("add_", "sub_", "mul_", "div_"):
+        yield case(f"in place {name}", _changed(lambda t, z, y, n=name: getattr(z, n)(y)), x, y, batch=(0, 1))
+    yield case("in place operators", _changed(_operators), x, y, batch=(0, 1))
+    yield case(
+        "in place clamp_ relu_ neg_", _changed(lambda t, z: z.neg_().relu_().clamp_(max=1.0).mul_(z)), x, batch=(0,)
+    )
+    yield case("in place fill_ of a column", _changed(lambda t, z: z[:, 1].fill_(2.0)), x, batch=(0,))
+    yield case("in place zero_ of a row", _changed(lambda t, z: z[0].zero_()), x, batch=(0,))
+    yield case("in place copy_ to a view", _changed(lambda t, z, y: z[:, 1:].copy_(y[:, :3])), x, y, batch=(0, 1))
+    yield case("in place mul_ of a view", _changed(lambda t, z, y: z[:, 1].mul_(y[:, 0])), x, y, batch=(0, 1))
+    yield case(
+        "in place add_ of a view of a view", _changed(lambda t, z, y: z[:, 1:].t()[0].add_(y[:, 0])), x, y, batch=(0, 1)
+    )
+    yield case(
+        "in place mul_ of a reshaped", _changed(lambda t, z, y: z.view(-1).mul_(y.reshape(-1))), x, y, batch=(0, 1)
+    )
+    yield case("in place mul_ of a transposed", _changed(lambda t, z, y: z.t().mul_(y.t())), x, y, batch=(0, 1))
+    yield case(
+        "in place mul_ of an unsqueezed",
+        _changed(lambda t, z, y: z.unsqueeze(1).mul_(y.unsqueeze(1))),
+        x,
+        y,
+        batch=(0, 1),
+    )
+    yield case("views follow their base", _views_follow, x, y, batch=(0, 1))
+    yield case("views follow each other", _views_follow_each_other, x, y, batch=(0, 1))
+    yield case("rows written one after another", _rows, real(3, 4), real(4, 4))
+    yield case("setitem with an operator", _changed(_setitem_with_operator), x, y, batch=(0, 1))
+    yield case(
+        "setitem of a view",
+        _changed(lambda t, z, y: z[:, 1:].__setitem__((slice(None), 0), y[:, 0])),
+        x,
+        y,
+        batch=(0, 1),
+    )
+    yield case("masked_fill_", _changed(lambda t, z: z.masked_fill_(z > 0, 1.5)), x, batch=(0,))
+    yield case("lerp_ addcmul_ addcdiv_", _changed(lambda t, z, y: z.lerp_(y, 0.3).addcmul_(y, y, value=2).addcdiv_(y, y * y)),
+               x, y, batch=(0, 1))  # fmt: skip
+
+
 CASES = [
     *arithmetic(), *comparison(), *analysis(), *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
-    *convolutions(), *pooling(),
+    *convolutions(), *pooling(), *in_place(),
 ]  # fmt: skip

@@ -173,7 +173,9 @@ class _Walk:
         if not isinstance(value.data, np.ndarray):
             return g
         data = value.data
-        apart = data.base is None and data.flags.writeable and not value.version.shared and id(data) not in self.taken
+        version = value.version
+        apart = data.base is None and data.flags.writeable and not (version.shared or version.views)
+        apart = apart and id(data) not in self.taken
         data = data if apart else data.copy()
         self.taken.add(id(data))
         if self.create_graph:
@@ -187,7 +189,7 @@ def _gradients(node: Node, grads: list[Any], create_graph: bool) -> Iterable[tup
         raise RuntimeError(
             "backward: this graph was already walked and freed; give the first call retain_graph=True to walk it twice"
         )
-    outs = tuple(wrap(v if create_graph else Value(v.data)) for v in node.outputs())
+    outs = tuple(_as_given(node, v, create_graph) for v in node.outputs())
     inputs = [_as_saved(node, i, v) for i, v in enumerate(node.inputs)]
     single = len(outs) == 1
     results = node.op.gradient(grads[0] if single else tuple(grads), outs[0] if single else outs, *inputs)
@@ -203,6 +205,13 @@ def _as_saved(node: Node, i: int, value: Value) -> Tensor:
     return wrap(value)
 
 
+def _as_given(node: Node, value: Value, create_graph: bool) -> Tensor:
+    """The output for the gradient's formula; as `_as_saved`. Formulas of views don't look at their output."""
+    if node.versions[value.index].writes and not node.op.view:
+        return wrap(Value(Overwritten(value.data, node)))
+    return wrap(value if create_graph else Value(value.data))
+
+
 class Overwritten:
     """Stands for an array that was changed in place after it was saved: it has a shape, but no numbers."""
 
@@ -211,8 +220,8 @@ class Overwritten:
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError(
-            f"one of the variables needed for gradient computation has been modified by an inplace operation: an input of "
-            f"{self.node.op!r} of shape {list(self.shape)}; change a copy of it instead"
+            f"one of the variables needed for gradient computation has been modified by an inplace operation: an input or "
+            f"output of {self.node.op!r} of shape {list(self.shape)}; change a copy of it instead"
         )
 
 

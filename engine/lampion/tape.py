@@ -6,6 +6,7 @@ place on the tape, and `backward`, the exporter and a printer read the same node
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -26,13 +27,30 @@ _order = count()
 
 
 class Version:
-    """Shared by all Values over one piece of memory: how often it was written, and whether others look at it."""
+    """Shared by all Values over one piece of memory: how often it was written, and who else looks at it.
 
-    __slots__ = ("shared", "writes")
+    `views` are the names made by view ops, which can be made anew; `shared` says that somebody looks who can't be told (a numpy
+    array, a detached Tensor), so that only writing to the memory itself reaches all.
+    """
+
+    __slots__ = ("room", "shared", "views", "writes")
 
     def __init__(self) -> None:
         self.writes = 0
         self.shared = False
+        self.views: list[weakref.ref[Handle]] = []
+        self.room = 8
+
+    def watch(self, name: Handle) -> None:
+        """Remembers the name of a view, and now and then forgets those that are gone."""
+        if len(self.views) >= self.room:
+            self.views = [view for view in self.views if view() is not None]
+            self.room = 2 * len(self.views) + 8
+        self.views.append(weakref.ref(name))
+
+    def names(self) -> list[Handle]:
+        """The names of views that are still in use, oldest first."""
+        return [name for view in self.views if (name := view()) is not None]
 
 
 class Value:
@@ -59,13 +77,14 @@ class Value:
 class Node:
     """One entry of the tape: an op, the Values it took, and the data it gave (None in `data` once freed)."""
 
-    __slots__ = ("__weakref__", "data", "inputs", "op", "order", "where", "writes")
+    __slots__ = ("__weakref__", "data", "inputs", "op", "order", "versions", "writes")
 
     def __init__(self, op: Primitive, inputs: tuple[Value, ...], data: tuple[Data, ...]) -> None:
         self.op = op
         self.inputs: tuple[Value, ...] | None = inputs
         self.data: tuple[Data, ...] = data
         self.writes = [v.version.writes for v in inputs]
+        self.versions: tuple[Version, ...] = ()  # of the outputs, which the node must not hold
         self.order = next(_order)
 
     def outputs(self) -> tuple[Value, ...]:
@@ -76,8 +95,9 @@ class Node:
 class Handle:
     """A name for a Value. `Tensor` is the one kind there is; it registers itself as `kind`."""
 
-    __slots__ = ("__weakref__", "_value")
+    __slots__ = ("__dict__", "__weakref__", "_value")
     _value: Value
+    _origin: tuple[Tensor, Primitive] | None = None  # of a view: the Tensor it looks at, and through which op
     kind: ClassVar[type[Tensor]]
 
 
@@ -155,6 +175,10 @@ class Primitive:
         """
         raise RuntimeError(f"{type(self).__name__.lower()} is not differentiable")
 
+    def put_back(self, base: Tensor, new: Tensor) -> Tensor:
+        """For a view op: what `base` must become so that this op gives `new`."""
+        raise RuntimeError(f"{type(self).__name__.lower()} is no view")
+
     def varies(self) -> bool:
         """Whether a size among the settings is not known: then nothing can be computed, even from known inputs."""
         return any(_is_symbolic(setting) for setting in vars(self).values())
@@ -179,9 +203,12 @@ class Primitive:
             if traced:
                 _traces[-1].nodes.append(node)
         tensors = tuple([wrap(Value(d, wants_grad and d.dtype.kind in "fc", node, i)) for i, d in enumerate(outputs)])
-        if self.view:
-            values[0].version.shared = True
+        if self.view and (traced or np.may_share_memory(datas[0], outputs[0])):
             tensors[0]._value.version = values[0].version
+            tensors[0]._origin = (inputs[0], self)
+            values[0].version.watch(tensors[0])
+        if node is not None:
+            node.versions = tuple([t._value.version for t in tensors])
         return tensors[0] if single else tensors
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ from lampion.ops import diagonal as diagonals
 from lampion.ops import shape as shapes
 from lampion.ops.elementwise import Elementwise
 from lampion.symbolic import SymInt, numel
-from lampion.tape import Handle, Value, grad_mode, wrap
+from lampion.tape import Handle, Value, grad_mode, tracing, wrap
 
 
 class Size(tuple[Any, ...]):
@@ -38,18 +38,20 @@ class Tensor(Handle):
     tensor in place.
     """
 
-    __slots__ = ("__dict__",)
+    __slots__ = ()
 
     # ---- what it is -------------------------------------------------------------------------------------------------
 
     @property
     def data(self) -> Tensor:
-        """The same memory, off the tape. Assigning gives the tensor other numbers."""
+        """The same memory, off the tape. Assigning makes the tensor look at other memory."""
         return self.detach()
 
     @data.setter
     def data(self, new: Tensor) -> None:
+        new._value.version.shared = True
         self._value.data = new._value.data
+        self._value.version.shared = True
         self._value.version.writes += 1
 
     @property
@@ -264,7 +266,7 @@ class Tensor(Handle):
 
     def detach_(self) -> Tensor:
         """Takes this tensor off the tape."""
-        self._value = self.detach()._value
+        self._value, self._origin = self.detach()._value, None
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -349,7 +351,13 @@ class Tensor(Handle):
     __getitem__ = index.getitem
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._become(index.assign(self, key, value))
+        mine = self._value
+        recorded = grad_mode.enabled and (mine.requires_grad or getattr(value, "requires_grad", False))
+        if recorded or tracing():
+            self._become(index.assign(self, key, value))
+            return
+        self._check_writeable()
+        index.write(self, key, value)
 
     # ---- elementwise ------------------------------------------------------------------------------------------------
 
@@ -488,48 +496,64 @@ class Tensor(Handle):
     # ---- in place ---------------------------------------------------------------------------------------------------
 
     def _become(self, result: Tensor) -> Tensor:
-        """This name gets the value of `result`, in its own dtype and shape; memory that others look at is written to."""
+        """This name gets the value of `result`, in its own dtype and shape, and so does whoever looks at the same memory."""
+        self._check_in_place(result)
+        result = promote.cast(result, self.dtype)
         mine, other = self._value, result._value
-        if mine.requires_grad and mine.node is None and grad_mode.enabled:
+        traced = not isinstance(mine.data, np.ndarray) or not isinstance(other.data, np.ndarray)
+        if traced or other.requires_grad or (mine.requires_grad and grad_mode.enabled):
+            self._rename(result, traced)
+        elif mine.version.shared or mine.version.views:
+            self._check_writeable()
+            np.copyto(mine.data, other.data)
+            mine.version.writes += 1
+        elif mine.requires_grad:  # it keeps its place on the tape; only the numbers change
+            mine.data = _apart(other).data
+            mine.version.writes += 1
+        else:
+            self._value = _apart(other)
+        return self
+
+    def _check_in_place(self, result: Tensor) -> None:
+        if self.requires_grad and self.is_leaf and grad_mode.enabled:
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation; use no_grad()"
             )
-        if tuple(other.data.shape) != tuple(mine.data.shape):
+        if tuple(result.shape) != tuple(self.shape):
             raise RuntimeError(
-                f"in-place: output shape {list(other.data.shape)} doesn't match tensor shape {list(mine.data.shape)}"
+                f"in-place: output shape {list(result.shape)} doesn't match tensor shape {list(self.shape)}"
             )
-        if dtypes.of(other.data.dtype).category > self.dtype.category:
+        if result.dtype.category > self.dtype.category:
             raise RuntimeError(f"in-place: result type {result.dtype} can't be cast to the tensor's {self.dtype}")
-        if other.data.dtype != mine.data.dtype:
-            other = promote.cast(result, self.dtype)._value
-        traced = not isinstance(mine.data, np.ndarray) or not isinstance(other.data, np.ndarray)
+
+    def _check_writeable(self) -> None:
+        if not self._value.data.flags.writeable:
+            raise RuntimeError("in-place: the tensor's memory is read-only or expanded; clone() it first")
+
+    def _rename(self, result: Tensor, traced: Any) -> None:
+        """This name moves on the tape, and views of it with it. A view changes what it looks at, and follows."""
+        if self._origin is not None:
+            base, op = self._origin
+            base._become(op.put_back(base, result))
+            return
+        mine, value = self._value, _apart(result._value)
         if mine.version.shared and traced:
             raise UntraceableError(
-                "in-place change of a tensor that shares memory with others, which would have to change too",
+                "in-place change of a tensor that shares memory with a numpy array or a detached tensor, which can't follow",
                 "the operation without its underscore, on a new name",
             )
-        if mine.version.shared and other.requires_grad:
-            raise RuntimeError(
-                "in-place: the tensor shares memory with others (a view or numpy array) and the result requires grad"
-            )
         if mine.version.shared:
-            np.copyto(mine.data, other.data)
+            self._check_writeable()
+            np.copyto(mine.data, value.data)
             mine.version.writes += 1
-            return self
-        keeps_leaf = mine.node is None and mine.requires_grad
-        data = other.data if traced or (other.data.base is None and other.data.flags.writeable) else other.data.copy()
-        value = Value(
-            data,
-            mine.requires_grad if keeps_leaf else other.requires_grad,
-            None if keeps_leaf else other.node,
-            other.index,
-        )
-        if keeps_leaf:
-            mine.data = data
-            mine.version.writes += 1
-            return self
+            value = Value(mine.data, value.requires_grad, value.node, value.index)
+            value.version = mine.version
+        names, mine.version.views = mine.version.names(), []
         self._value = value
-        return self
+        for name in names:
+            base, op = name._origin  # type: ignore[misc]
+            name._value = op(base)._value
+            name._value.version.watch(name)
 
     def copy_(self, src: Any) -> Tensor:
         """Takes the numbers of `src`, broadcast and converted."""
@@ -606,6 +630,14 @@ class Clone(Elementwise):
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
         return (g,)
+
+
+def _apart(value: Value) -> Value:
+    """`value`, or a copy where its memory is somebody else's too."""
+    data = value.data
+    if not isinstance(data, np.ndarray) or (data.base is None and data.flags.writeable and not value.version.shared):
+        return value
+    return Value(data.copy(), value.requires_grad, value.node, value.index)
 
 
 class RemovableHandle:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from op_cases import CASES, Case, outputs
-from op_names import lampion
 
+import lampion
 from lampion import autograd
 
 torch = pytest.importorskip("torch")
@@ -35,8 +35,8 @@ def gradients(t: Any, case: Case) -> tuple[list[Any], list[Any]]:
     first = grad(ys, xs, seeds(t, ys, case), create_graph=True, allow_unused=True)
     total = sum((g * g).sum() for g in first if g is not None and g.requires_grad)
     second = grad(total, xs, allow_unused=True) if not isinstance(total, int) else [None] * len(xs)
-    return [None if g is None else g.detach().numpy() for g in first], [
-        None if g is None else g.numpy() for g in second
+    return [None if g is None else g.numpy(force=True) for g in first], [
+        None if g is None else g.numpy(force=True) for g in second
     ]
 
 
@@ -57,5 +57,10 @@ def test_forward(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.differentiable], ids=str)
 def test_gradient_and_second_gradient(case: Case) -> None:
-    for got, want in zip(gradients(lampion, case), gradients(torch, case), strict=True):
+    try:
+        theirs = gradients(torch, case)
+    except RuntimeError as error:
+        assert "is not implemented" in str(error) or "modified by an inplace operation" in str(error)
+        pytest.skip(str(error))
+    for got, want in zip(gradients(lampion, case), theirs, strict=True):
         compare(got, want)

@@ -36,6 +36,11 @@ class Slice(Primitive):
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
         return (Unslice(self.ranges, x.shape)(g),)
 
+    def put_back(self, base: Tensor, new: Tensor) -> Tensor:
+        places = Slice(self.ranges)(_numbered(base))
+        back: Tensor = Put()(base, places.reshape(-1), new.reshape(-1))
+        return back
+
 
 class Unslice(Primitive):
     """Zeros of `shape`, with x at the places that `Slice` with the same ranges takes."""
@@ -200,6 +205,22 @@ def assign(input: Tensor, key: Any, value: Any) -> Tensor:
     return Put()(input, places.reshape(-1), new)
 
 
+def write(input: Tensor, key: Any, value: Any) -> None:
+    """input[key] = value in the memory itself, where nothing is recorded. Raises RuntimeError where the shapes don't fit."""
+    array = input._value.data
+    parts = tuple(_known(p) for p in (key if isinstance(key, tuple) else (key,)))
+    new = value._value.data if isinstance(value, Handle) else value
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):
+            array[parts] = new
+    except ValueError as error:
+        raise RuntimeError(
+            f"index: shape mismatch: a value of shape {list(np.shape(new))} does not broadcast to the indexing result of shape "
+            f"{list(array[parts].shape)}"
+        ) from error
+    input._value.version.writes += 1
+
+
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Picks along `dim` by an int64 index of the same number of dims."""
     dim = _same_rank("gather", input, dim, index)
@@ -298,6 +319,15 @@ def _numbered(input: Tensor) -> Tensor:
     return arange(numel(input.shape)).reshape(input.shape)
 
 
+def _known(part: Any) -> Any:
+    """One part of an index as numpy takes it."""
+    if isinstance(part, slice) and part.step is not None:
+        _check_step(int(part.step))
+    if isinstance(part, bool):
+        raise TypeError("index: a Python bool is no index here; use a bool tensor")
+    return part._value.data if isinstance(part, Handle) else part
+
+
 def _places(index: Any, dim: int) -> tuple[Any, ...]:
     """numpy's index of the elements that `index` names along `dim`."""
     places: list[Any] = list(np.ogrid[tuple(slice(n) for n in index.shape)])
@@ -368,10 +398,14 @@ def _expanded(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
 def _range(part: slice, size: Size) -> tuple[Size, Size, int]:
     """start, stop and step of the elements, with 0 <= start <= stop."""
     step = 1 if part.step is None else int(part.step)
-    if step < 1:
-        raise ValueError(f"index: slice step must be greater than zero, got {step}; use flip(dim) to go backwards")
+    _check_step(step)
     start = _bound(part.start, size, 0)
     return start, maximum(start, _bound(part.stop, size, size)), step
+
+
+def _check_step(step: int) -> None:
+    if step < 1:
+        raise ValueError(f"index: slice step must be greater than zero, got {step}; use flip(dim) to go backwards")
 
 
 def _bound(bound: Any, size: Size, default: Size) -> Size:

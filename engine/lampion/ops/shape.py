@@ -37,6 +37,9 @@ class Reshape(Primitive):
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
         return (g.reshape(x.shape),)
 
+    def put_back(self, base: Tensor, new: Tensor) -> Tensor:
+        return new.reshape(base.shape)
+
 
 class Permute(Primitive):
     """Dimensions in another order."""
@@ -53,7 +56,11 @@ class Permute(Primitive):
         return Spec(tuple(x.shape[d] for d in self.dims), x.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (Permute(tuple(self.dims.index(i) for i in range(len(self.dims))))(g),)
+        return (self.put_back(x, g),)
+
+    def put_back(self, base: Tensor, new: Tensor) -> Tensor:
+        back: Tensor = Permute(tuple(self.dims.index(i) for i in range(len(self.dims))))(new)
+        return back
 
 
 class Expand(Primitive):
@@ -72,6 +79,11 @@ class Expand(Primitive):
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
         return (unbroadcast(g, x),)
+
+    def put_back(self, base: Tensor, new: Tensor) -> Tensor:
+        raise RuntimeError(
+            f"in-place: several elements of the expanded tensor of shape {list(self.shape)} are one place in memory; clone() it first"
+        )
 
 
 class Flip(Primitive):

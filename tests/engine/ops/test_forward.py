@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from op_cases import CASES, Case, outputs
-from op_names import lampion
 
+import lampion
 from lampion.ops import random
 from lampion.symbolic import Spec, SymInt
 from lampion.tape import Primitive, Trace, Value, recording, wrap

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from op_cases import CASES, Case, outputs
-from op_names import lampion
 
+import lampion
 from lampion.gradcheck import gradcheck, gradgradcheck
 from lampion.tensor import Tensor
 
