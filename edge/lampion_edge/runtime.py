@@ -29,7 +29,9 @@ class Runtime:
     def __init__(
         self, model: str | bytes, name: str, *, threads: int, inter_threads: int, spinning: bool, arena: bool
     ) -> None:
-        import onnxruntime  # type: ignore[import-untyped]  # here, so that importing us costs nothing
+        # Here, so that importing us costs nothing.
+        import onnxruntime  # type: ignore[import-untyped]
+        from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument  # type: ignore[import-untyped]
 
         onnxruntime.set_default_logger_severity(_FATAL)
         options = onnxruntime.SessionOptions()
@@ -43,16 +45,15 @@ class Runtime:
         # onnxruntime's exceptions share no base but Exception.
         except Exception as error:
             raise ModelError(f"{name}: onnxruntime can't load it: {_sentence(error)}") from error
+        self._invalid_argument: type[Exception] = InvalidArgument
         self.inputs = [_spec(argument) for argument in self._session.get_inputs()]
         self.outputs = [_spec(argument) for argument in self._session.get_outputs()]
 
     def run(self, names: Sequence[str], feeds: dict[str, Array]) -> list[Array]:
         """The outputs called `names`. Raises InputError or RunError."""
-        from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument  # type: ignore[import-untyped]
-
         try:
             outputs: list[Array] = self._session.run(list(names), feeds)
-        except InvalidArgument as error:
+        except self._invalid_argument as error:
             raise InputError(f"the model refuses these inputs: {_sentence(error)}") from error
         except Exception as error:
             raise RunError(f"the model failed while it computed: {_sentence(error)}") from error
