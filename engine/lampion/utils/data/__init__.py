@@ -10,6 +10,7 @@ from lampion.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
+from lampion.utils.data.files import ImageFolder, read_idx, read_image
 from lampion.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -25,6 +26,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "ImageFolder",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
@@ -37,4 +39,6 @@ __all__ = [
     "default_collate",
     "get_worker_info",
     "random_split",
+    "read_idx",
+    "read_image",
 ]
