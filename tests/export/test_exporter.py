@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import lampion
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
+import lampion
 from lampion import nn, transforms
 from lampion.ops import arithmetic
 from lampion_edge import Session
@@ -21,7 +22,9 @@ X = np.random.default_rng(0).standard_normal((4, 1, 8, 8)).astype(np.float32)
 
 def small() -> nn.Module:
     lampion.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
 
 
 def test_stock_onnxruntime_gives_what_ran(tmp_path: Path) -> None:
@@ -109,26 +112,41 @@ def needs_four(x: Any) -> Any:
     return x.reshape(4, -1)
 
 
+def refused(model: Any, example: Any = X, name: str = "m.onnx", **settings: Any) -> Any:
+    """A call that `export` is to refuse, waiting for its folder."""
+    return lambda folder: export(model, example, folder / name, **settings)
+
+
+IMAGE = {"task": "image-classification"}
 REFUSED = [
-    ("a folder that is not there", lambda p: export(small(), X, p / "none" / "m.onnx"), ExportError, "there is no folder"),
-    ("a folder as path", lambda p: export(small(), X, p), ExportError, "is a folder"),
-    ("an unknown field of the card", lambda p: export(small(), X, p / "m.onnx", card={"nam": "x"}), ExportError, "no field 'nam'"),
-    ("labels of another number", lambda p: export(small(), X, p / "m.onnx", card={"task": "image-classification", "labels": ["a"]}),
-     ExportError, "labels: expected 3"),
-    ("an unknown task", lambda p: export(small(), X, p / "m.onnx", card={"task": "magic"}), ExportError, "task"),
-    ("an opset nobody runs", lambda p: export(small(), X, p / "m.onnx", opset=3), ExportError, "opset: expected"),
-    ("random numbers", lambda p: export(random_in_eval, (2, 3), p / "m.onnx"), UnsupportedError, "uniform can't be exported"),
-    ("no tensor returned", lambda p: export(no_tensor, (2, 3), p / "m.onnx"), ExportError, "return Tensors, got float"),
-    ("an axis that the model contradicts",
-     lambda p: export(small(), X, p / "m.onnx", dynamic={"input": {0: "batch", 1: "channels"}}), (ExportError, RuntimeError), "channels"),
-    ("a batch that the model fixes", lambda p: export(needs_four, X, p / "m.onnx"), ExportError, "'batch' cannot vary"),
-    ("a transform around a function", lambda p: export(no_tensor, X, p / "m.onnx", transform=transforms.Compose([])), ExportError,
-     "expected model to be a Module"),
-]  # fmt: skip
+    ("a folder that is not there", refused(small(), name="none/m.onnx"), ExportError, "there is no folder"),
+    ("a folder as path", refused(small(), name=""), ExportError, "is a folder"),
+    ("an unknown field of the card", refused(small(), card={"nam": "x"}), ExportError, "no field 'nam'"),
+    ("labels of another number", refused(small(), card=IMAGE | {"labels": ["a"]}), ExportError, "labels: expected 3"),
+    ("an unknown task", refused(small(), card={"task": "magic"}), ExportError, "task"),
+    ("an opset nobody runs", refused(small(), opset=3), ExportError, "opset: expected"),
+    ("random numbers", refused(random_in_eval, (2, 3)), UnsupportedError, "uniform can't be exported"),
+    ("no tensor returned", refused(no_tensor, (2, 3)), ExportError, "return Tensors, got float"),
+    (
+        "an axis that the model contradicts",
+        refused(small(), dynamic={"input": {1: "channels"}}),
+        RuntimeError,
+        "channels",
+    ),
+    ("a batch that the model fixes", refused(needs_four), ExportError, "'batch' cannot vary"),
+    (
+        "a transform around a function",
+        refused(no_tensor, transform=transforms.Compose([])),
+        ExportError,
+        "to be a Module",
+    ),
+]
 
 
 @pytest.mark.parametrize(("what", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_a_refusal_is_one_sentence_and_leaves_no_file(what: str, call: Any, error: Any, message: str, tmp_path: Path) -> None:
+def test_a_refusal_is_one_sentence_and_leaves_no_file(
+    what: str, call: Any, error: Any, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(error, match=message):
         call(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import lampion
 import numpy as np
 import pytest
+from op_cases import CASES, Case, outputs
+
+import lampion
 from lampion.tape import Primitive
 from lampion_edge import Session
 from lampion_export.card import complete_card
@@ -15,7 +17,6 @@ from lampion_export.convert import is_known
 from lampion_export.exporter import build, serialized
 from lampion_export.trace import Example
 from lampion_export.verification import distance, run_eagerly, verify
-from op_cases import CASES, Case, outputs
 
 
 class Subject:
@@ -23,7 +24,9 @@ class Subject:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        parameters = [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_OR_KEYWORD) for i in range(len(case.inputs))]
+        parameters = [
+            inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_OR_KEYWORD) for i in range(len(case.inputs))
+        ]
         self.__signature__ = inspect.Signature(parameters)
         self.__name__ = case.name
 
@@ -54,7 +57,9 @@ def test_exported_equals_eager_at_three_batch_sizes(case: Case) -> None:
         want = run_eagerly(subject, example, [spec.name for spec in session.outputs])
         got = session.run(example)
         for name, array in want.items():
-            assert distance(array, got[name]) <= 1e-4 * max(1.0, float(np.abs(array).max(initial=0))), f"{name} at batch {batch}"
+            assert distance(array, got[name]) <= 1e-4 * max(1.0, float(np.abs(array).max(initial=0))), (
+                f"{name} at batch {batch}"
+            )
 
 
 def test_every_primitive_converts_or_is_refused_for_a_reason() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import lampion
 import numpy as np
 import pytest
+
+import lampion
 from lampion import nn
 from lampion.errors import UntraceableError
 from lampion_export.errors import ExportError, UnsupportedError
@@ -169,9 +170,11 @@ class Keeping(nn.Module):
 @pytest.mark.parametrize(("module", "dynamic"), [(Counting(), BATCH), (Keeping(), {})], ids=["counts", "keeps"])
 def test_a_module_that_changes_its_state_is_refused_and_put_back(module: nn.Module, dynamic: Any) -> None:
     before = {name: t.numpy().copy() for name, t in module.named_buffers()}
-    with pytest.raises((UnsupportedError, UntraceableError), match="forward changes|shares memory"):
+    with pytest.raises((UnsupportedError, UntraceableError), match=r"forward changes|shares memory"):
         trace(module, {"x": X}, dynamic)
-    assert {name: t.numpy().tolist() for name, t in module.named_buffers()} == {n: a.tolist() for n, a in before.items()}
+    assert {name: t.numpy().tolist() for name, t in module.named_buffers()} == {
+        n: a.tolist() for n, a in before.items()
+    }
 
 
 def test_a_module_is_traced_in_eval_mode_and_left_as_it_was() -> None:

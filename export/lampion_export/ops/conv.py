@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx_ir as ir
 
 from lampion.kernels.convolution import Geometry
@@ -47,7 +49,7 @@ def weight_gradient(g: Graph, op: c.ConvolutionWeight, x: ir.Value, y: ir.Value)
     return g.op("Slice", w, g.shape((0,) * len(shape)), g.shape(shape), dtype=x.dtype)
 
 
-def attributes(at: Geometry) -> dict[str, object]:
+def attributes(at: Geometry) -> dict[str, Any]:
     """A geometry as ONNX's attributes."""
     return {"strides": at.stride, "pads": (*at.padding, *at.padding), "dilations": at.dilation, "group": at.groups}
 

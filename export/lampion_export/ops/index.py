@@ -15,8 +15,15 @@ refuses("how many elements it finds depends on the data, so the shape is not kno
 
 @converts(i.Slice)
 def slice_(g: Graph, op: i.Slice, x: ir.Value) -> ir.Value:
-    starts, stops, steps = zip(*op.ranges, strict=True)
-    axes = g.constant(np.arange(len(starts), dtype=np.int64))
+    cut = [
+        d
+        for d, (r, n) in enumerate(zip(op.ranges, g.shape_of(x), strict=True))
+        if not (same(r[0], 0) and same(r[1], n) and r[2] == 1)
+    ]
+    if not cut:
+        return x
+    starts, stops, steps = zip(*[op.ranges[d] for d in cut], strict=True)
+    axes = g.constant(np.array(cut, np.int64))
     return g.op("Slice", x, g.shape(starts), g.shape(stops), axes, g.constant(np.array(steps, np.int64)))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import onnx_ir as ir
-from lampion.ops.sorting import TopK
 
+from lampion.ops.sorting import TopK
 from lampion_export.convert import converts
 from lampion_export.graph import Graph
 from lampion_export.kernels import widened
