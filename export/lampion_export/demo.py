@@ -220,7 +220,7 @@ def step(number: int, what: str) -> None:
 def show_answers(photos: list[Path], answers: list[dict[str, Any]]) -> None:
     """One line a photo, then the latency."""
     for photo, answer in zip(photos, answers, strict=True):
-        best = answer["labels"][0]
+        best = answer["predictions"][0]["labels"][0]
         print(f"  {photo.name:<16} -> {best['label']}  {best['probability']:7.2%}  {answer['ms']:6.1f} ms")
     times = np.sort([answer["ms"] for answer in answers])
     print(f"latency per POST: median {np.median(times):.1f} ms, slowest {times[-1]:.1f} ms")
@@ -232,7 +232,7 @@ def compare_with_edge(path: Path, photos: list[Path], answers: list[dict[str, An
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     apart = 0.0
     for answer, line in zip(answers, lines, strict=True):
-        served_label, edge_label = answer["labels"][0], json.loads(line)["labels"][0]
+        served_label, edge_label = answer["predictions"][0]["labels"][0], json.loads(line)["labels"][0]
         same = served_label["label"] == edge_label["label"]
         apart = max(apart, abs(served_label["probability"] - edge_label["probability"]) if same else 1.0)
     agree = apart < 1e-5
