@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,8 @@ def of(kind: Any) -> dtype:
     """The `dtype` for a numpy dtype, its name, a Python number type, or a dtype itself."""
     if isinstance(kind, dtype):
         return kind
+    if isinstance(kind, np.dtype) and kind in _BY_NUMPY:
+        return _BY_NUMPY[kind]
     if isinstance(kind, type) and kind in _PYTHON:
         return of_python(kind)
     try:
@@ -114,7 +117,8 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     return high
 
 
-def result_type(ranked: list[tuple[int, dtype]]) -> dtype:
+@cache
+def result_type(ranked: tuple[tuple[int, dtype], ...]) -> dtype:
     """The common dtype of operands given as (rank, dtype): rank 2 dimensioned tensor, 1 zero-dim tensor, 0 number.
 
     A lower rank counts only where its category is higher than that of all higher ranks

@@ -7,7 +7,7 @@ place on the tape, and `backward`, the exporter and a printer read the same node
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,20 +33,17 @@ class Version:
     array, a detached Tensor), so that only writing to the memory itself reaches all.
     """
 
-    __slots__ = ("room", "shared", "views", "writes")
-
-    def __init__(self) -> None:
-        self.writes = 0
-        self.shared = False
-        self.views: list[weakref.ref[Handle]] = []
-        self.room = 8
+    writes = 0
+    shared = False
+    views: Sequence[weakref.ref[Handle]] = ()
+    room = 8
 
     def watch(self, name: Handle) -> None:
         """Remembers the name of a view, and now and then forgets those that are gone."""
         if len(self.views) >= self.room:
             self.views = [view for view in self.views if view() is not None]
             self.room = 2 * len(self.views) + 8
-        self.views.append(weakref.ref(name))
+        self.views = [*self.views, weakref.ref(name)]
 
     def names(self) -> list[Handle]:
         """The names of views that are still in use, oldest first."""
@@ -56,16 +53,16 @@ class Version:
 class Value:
     """An array (or a Spec, while tracing) with its place on the tape."""
 
-    __slots__ = ("__weakref__", "data", "grad", "hooks", "index", "node", "requires_grad", "retains_grad", "version")
+    __slots__ = ("__dict__", "__weakref__", "data", "index", "node", "requires_grad", "version")
+    grad: Tensor | None = None
+    retains_grad = False
+    hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
 
     def __init__(self, data: Data, requires_grad: bool = False, node: Node | None = None, index: int = 0) -> None:
         self.data = data
         self.requires_grad = requires_grad
         self.node = node
         self.index = index
-        self.grad: Tensor | None = None
-        self.retains_grad = False
-        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
         self.version = Version()
 
     @property
@@ -192,24 +189,26 @@ class Primitive:
         datas = [v.data for v in values]
         traced = bool(_traces) and (Spec in map(type, datas) or self.random or self.varies())
         result = self.infer(*datas) if traced else self.forward(*datas)
-        single = not isinstance(result, tuple)
+        single = type(result) is not tuple
         outputs = (result,) if single else result
         if not traced:
             outputs = tuple([d if type(d) is np.ndarray else np.asarray(d) for d in outputs])
-        wants_grad = grad_mode.enabled and any([v.requires_grad for v in values])
-        node = None
-        if traced or wants_grad:
-            node = Node(self, values, outputs)
-            if traced:
-                _traces[-1].nodes.append(node)
-        tensors = tuple([wrap(Value(d, wants_grad and d.dtype.kind in "fc", node, i)) for i, d in enumerate(outputs)])
-        if self.view and (traced or np.may_share_memory(datas[0], outputs[0])):
-            tensors[0]._value.version = values[0].version
-            tensors[0]._origin = (inputs[0], self)
-            values[0].version.watch(tensors[0])
+        wants_grad = grad_mode.enabled and True in [v.requires_grad for v in values]
+        node = Node(self, values, outputs) if wants_grad or traced else None
+        results = [Value(d, wants_grad and d.dtype.kind in "fc", node, i) for i, d in enumerate(outputs)]
         if node is not None:
-            node.versions = tuple([t._value.version for t in tensors])
+            node.versions = tuple([v.version for v in results])
+        if traced:
+            _traces[-1].nodes.append(node)  # type: ignore[arg-type]
+        tensors = tuple([wrap(v) for v in results])
+        if self.view and (traced or np.may_share_memory(datas[0], outputs[0])):
+            self._link(tensors[0], inputs[0])
         return tensors[0] if single else tensors
+
+    def _link(self, view: Tensor, base: Tensor) -> None:
+        view._value.version = version = base._value.version
+        view._origin = (base, self)
+        version.watch(view)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v}" for k, v in self.attributes().items())
@@ -222,6 +221,7 @@ def _is_symbolic(setting: Any) -> bool:
 
 def wrap(value: Value) -> Tensor:
     """A Tensor that names `value`."""
-    tensor = Handle.kind.__new__(Handle.kind)
+    kind = Handle.kind
+    tensor = kind.__new__(kind)
     tensor._value = value
     return tensor

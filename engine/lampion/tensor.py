@@ -548,7 +548,7 @@ class Tensor(Handle):
             mine.version.writes += 1
             value = Value(mine.data, value.requires_grad, value.node, value.index)
             value.version = mine.version
-        names, mine.version.views = mine.version.names(), []
+        names, mine.version.views = mine.version.names(), ()
         self._value = value
         for name in names:
             base, op = name._origin  # type: ignore[misc]

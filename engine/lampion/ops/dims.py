@@ -19,7 +19,7 @@ def axis(dim: int, ndim: int, who: str = "dim") -> int:
 
 def axes(dim: int | Sequence[int] | None, ndim: int, who: str = "dim") -> tuple[int, ...]:
     """All dims for None or (), else each counted from the front, in order. Raises RuntimeError for one named twice."""
-    if dim is None or (isinstance(dim, Sequence) and not dim):
+    if dim is None or dim == () or dim == []:
         return tuple(range(ndim))
     result = tuple(sorted(axis(d, ndim, who) for d in ([dim] if isinstance(dim, int) else dim)))
     if len(set(result)) != len(result):

@@ -70,11 +70,11 @@ def as_tensor(x: Any, to: dtype | None = None) -> Tensor:
 
 def promoted(*operands: Any, floating: bool = False) -> list[Tensor]:
     """The operands as Tensors of their common dtype by PyTorch's rule; with `floating` at least the default float."""
-    kinds = {x._value.data.dtype for x in operands if isinstance(x, Handle)}
-    if len(kinds) == 1 and all(isinstance(x, Handle) for x in operands):
-        common = dtypes.of(next(iter(kinds)))
-    else:
-        common = dtypes.result_type([_ranked(x) for x in operands])
+    kinds = [x._value.data.dtype if isinstance(x, Handle) else None for x in operands]
+    first = kinds[0]
+    if first is not None and all([k is first for k in kinds]) and (not floating or first.kind in "fc"):
+        return list(operands)
+    common = dtypes.result_type(tuple([_ranked(x) for x in operands]))
     if floating and common.category < dtypes.FLOAT:
         common = dtypes.get_default_dtype()
     return [as_tensor(x, common) for x in operands]

@@ -251,7 +251,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             raise RuntimeError(
                 f"cat: sizes must match except in dim {dim}: tensor 0 has shape {list(first.shape)}, tensor {i} {list(x.shape)}"
             )
-    common = dtypes.result_type([(2, x.dtype) for x in tensors])
+    common = dtypes.result_type(tuple((2, x.dtype) for x in tensors))
     return Concat(dim)(*[cast(x, common) for x in tensors])
 
 
