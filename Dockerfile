@@ -11,11 +11,13 @@ COPY server server
 RUN python3 -m venv /opt/lampion && /opt/lampion/bin/pip install --no-cache-dir ./edge .
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --no-create-home lampion
+RUN useradd --uid 10001 --no-create-home lampion
 COPY --from=build /opt/lampion /opt/lampion
-ENV PATH=/opt/lampion/bin:$PATH PYTHONUNBUFFERED=1
+# onnxruntime's wheels report their use to Microsoft unless told not to.
+ENV PATH=/opt/lampion/bin:$PATH PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1
 WORKDIR /models
-USER lampion
+# A number, because Kubernetes can't tell of a name that it isn't root.
+USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/v2/health/ready', timeout=2)"]
 ENTRYPOINT ["lampion", "serve"]
