@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lampion import autograd, dtypes
+from lampion import dtypes
+from lampion.autograd import walk
 from lampion.dtypes import dtype
 from lampion.errors import UntraceableError
 from lampion.ops import analysis, arithmetic, comparison, create, index, matmul, promote, random, reduce, sorting
@@ -234,7 +235,7 @@ class Tensor(Handle):
         data = self._value.data
         if isinstance(data, np.ndarray):
             return data
-        if isinstance(data, autograd.Overwritten):
+        if isinstance(data, walk.Overwritten):
             data.__array__()
         raise UntraceableError(
             f"{what} needs the numbers of a traced value ({data}), which would bake one choice in", instead
@@ -252,7 +253,7 @@ class Tensor(Handle):
         self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
     ) -> None:
         """Adds the gradient of this tensor to `.grad` of every leaf that requires it. See `lampion.autograd.backward`."""
-        autograd.backward(self, gradient, retain_graph, create_graph)
+        walk.backward(self, gradient, retain_graph, create_graph)
 
     def detach(self) -> Tensor:
         """The same memory, off the tape."""

@@ -60,7 +60,8 @@ def test_gradient_and_second_gradient(case: Case) -> None:
     try:
         theirs = gradients(torch, case)
     except RuntimeError as error:
-        assert "is not implemented" in str(error) or "modified by an inplace operation" in str(error)
+        if "is not implemented" not in str(error) and "modified by an inplace operation" not in str(error):
+            raise
         pytest.skip(str(error))
     for got, want in zip(gradients(lampion, case), theirs, strict=True):
         compare(got, want)

@@ -6,7 +6,7 @@ import pytest
 from op_cases import CASES, Case, outputs
 
 import lampion
-from lampion.gradcheck import gradcheck, gradgradcheck
+from lampion.autograd import gradcheck, gradgradcheck
 from lampion.tensor import Tensor
 
 DIFFERENTIABLE = [c for c in CASES if c.differentiable]

@@ -1,58 +1,18 @@
-"""Backward over the tape, and what steers it. PyTorch's `torch.autograd`."""
+"""Backward over the tape: one walk from the newest node to the oldest."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
-from contextlib import ContextDecorator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lampion.tape import Node, Value, grad_mode, wrap
+from lampion.autograd.mode import SetGrad
+from lampion.tape import Node, Value, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
-
-
-class _SetGrad(ContextDecorator):
-    """Context manager and decorator that switches recording."""
-
-    def __init__(self, enabled: bool) -> None:
-        self.enabled = enabled
-        self.before: list[bool] = []
-
-    def __enter__(self) -> None:
-        self.before.append(grad_mode.enabled)
-        grad_mode.enabled = self.enabled
-
-    def __exit__(self, *_: object) -> None:
-        grad_mode.enabled = self.before.pop()
-
-
-def no_grad() -> _SetGrad:
-    """Inside, nothing is recorded for `backward`."""
-    return _SetGrad(False)
-
-
-def inference_mode(mode: bool = True) -> _SetGrad:
-    """As `no_grad`."""
-    return _SetGrad(not mode)
-
-
-def enable_grad() -> _SetGrad:
-    """Inside, operations are recorded for `backward` again."""
-    return _SetGrad(True)
-
-
-def set_grad_enabled(mode: bool) -> _SetGrad:
-    """Inside, operations are recorded if `mode` says so."""
-    return _SetGrad(mode)
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being recorded for `backward`."""
-    return grad_mode.enabled
 
 
 def backward(
@@ -107,7 +67,7 @@ def run(
 ) -> dict[Any, Tensor]:
     """One walk from the newest node to the oldest. Accumulates into leaves, or into the result for `targets`."""
     walk = _Walk(None if targets is None else {v.key for v in targets}, create_graph)
-    with _SetGrad(create_graph):
+    with SetGrad(create_graph):
         for value, seed in zip(roots, seeds, strict=True):
             walk.keep_apart(seed)
             walk.send(value, seed)

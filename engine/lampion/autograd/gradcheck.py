@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion import dtypes
-from lampion.autograd import grad
+from lampion.autograd.walk import grad
 from lampion.tape import Array, Value, wrap
 
 if TYPE_CHECKING:
