@@ -97,7 +97,7 @@ def _text_lines(name: str, prediction: Prediction, width: int) -> str:
 
 
 def _json_line(name: str, prediction: Prediction) -> str:
-    labels = [vars(label) for label in prediction.labels]
+    labels = [label.as_json() for label in prediction.labels]
     return json.dumps({"file": _shown(name), "labels": labels, "timings": prediction.timings})
 
 

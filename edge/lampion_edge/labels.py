@@ -20,6 +20,10 @@ class Label:
     probability: float
     index: int
 
+    def as_json(self) -> dict[str, str | float | int]:
+        """As every command and server of lampion writes a label."""
+        return {"label": self.name, "probability": self.probability, "index": self.index}
+
 
 def scores(specs: Sequence[TensorSpec]) -> TensorSpec:
     """The output that holds the classes: the first one that means logits or probabilities, else the first."""

@@ -23,7 +23,7 @@ def export_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "model", help="FILE.py:NAME or MODULE:NAME of a Module, or of a function without arguments that gives one"
     )
-    parser.add_argument("--weights", type=Path, help="a .safetensors file to load into the model")
+    parser.add_argument("--weights", type=Path, help="a .safetensors, .pt or .pth file to load into the model")
     parser.add_argument(
         "--shape", type=_shape, required=True, help="the shape of one input without its batch axis, such as 3,224,224"
     )
@@ -41,7 +41,7 @@ def export_run(args: Namespace) -> int:
     if args.weights is not None:
         try:
             model.load_state_dict(load(args.weights))
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise ExportError(f"--weights {args.weights}: {error}") from error
     export(model, (2, *args.shape), args.output, card=_card(args.card), opset=args.opset)
     return 0
@@ -52,7 +52,7 @@ def demo_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path("lampion-demo"), help="where to write (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=12, help="passes over the training images (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: %(default)s)")
 
 
 def demo_run(args: Namespace) -> int:

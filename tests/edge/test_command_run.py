@@ -55,7 +55,7 @@ def test_one_bad_file_does_not_stop_the_others(
     done = lampion_edge_command("run", digits_path, *inputs, "--batch", batch, "--json", cwd=photos)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["file"] for line in lines] == ["a.png", "deep/b.png"]
-    assert {line["labels"][0]["name"] for line in lines} == {best}
+    assert {line["labels"][0]["label"] for line in lines} == {best}
     assert set(lines[0]) == {"file", "labels", "timings"}
     assert done.stderr.startswith("lampion: error: broken.jpg: the JPEG data is cut off or damaged")
     assert len(done.stderr.splitlines()) == 1
@@ -81,7 +81,7 @@ def test_threshold(lampion_edge_command: Run, digits_path: Path, photos: Path) -
     first, second = Session(digits_path).predict(DIGIT, top=2).labels
     between = str((first.probability + second.probability) / 2)
     done = lampion_edge_command("run", digits_path, "a.png", "--threshold", between, "--json", cwd=photos)
-    assert [label["name"] for label in json.loads(done.stdout)["labels"]] == [first.name]
+    assert [label["label"] for label in json.loads(done.stdout)["labels"]] == [first.name]
     done = lampion_edge_command("run", digits_path, "a.png", "--threshold", "1", cwd=photos)
     assert done.stdout == "a.png  no label is probable enough\n"
 
