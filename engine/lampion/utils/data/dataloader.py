@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import repeat
-from queue import Empty
 from typing import Any
 
 from lampion.ops.random import Generator, default_generator
@@ -13,8 +13,6 @@ from lampion.utils.data.collate import default_collate
 from lampion.utils.data.dataset import IterableDataset
 from lampion.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from lampion.utils.data.worker import END, Failure, Fetcher, WorkerInfo, work
-
-_PATIENCE = 1.0  # seconds between looks at whether a worker that owes a batch is still alive
 
 
 class DataLoader:
@@ -90,7 +88,7 @@ class DataLoader:
 
 
 class _Pool:
-    """The worker processes of one pass over the data. Task `n` goes to worker `n % count`."""
+    """The worker processes of one pass over the data, each at the other end of a pipe, answering in order."""
 
     def __init__(self, loader: DataLoader, make: Callable[[Any], Fetcher]) -> None:
         import multiprocessing
@@ -100,77 +98,67 @@ class _Pool:
         count = loader.num_workers
         self.timeout, self.ahead = loader.timeout, count * loader.prefetch_factor
         seed = int((loader.generator or default_generator).numpy.integers(0, 2**62))
-        self.results = context.Queue()
-        self.tasks = [context.SimpleQueue() for _ in range(count)]
-        infos = [WorkerInfo(i, count, seed + i, loader.dataset) for i in range(count)]
-        self.workers = [
-            context.Process(target=work, args=(info, make, loader.worker_init_fn, tasks, self.results), daemon=True)
-            for info, tasks in zip(infos, self.tasks, strict=True)
-        ]
-        for worker in self.workers:
+        self.ends: list[Any] = []
+        self.workers: list[Any] = []
+        for i in range(count):
+            ours, theirs = context.Pipe()
+            info = WorkerInfo(i, count, seed + i, loader.dataset)
+            arguments = (info, make, loader.worker_init_fn, theirs, ours)
+            worker = context.Process(target=work, args=arguments, daemon=True)
             worker.start()
+            theirs.close()  # the worker's alone now: if it dies, reading tells
+            self.ends.append(ours)
+            self.workers.append(worker)
 
     def batches(self, order: Iterator[Any]) -> Iterator[Any]:
-        """The batches in order. A worker whose stream has ended gets no more tasks."""
-        sent = 0
-        owed: dict[int, Any] = {}
-        ended: set[int] = set()
-        came: dict[int, Any] = {}
-        number = 0
+        """The batches in order; workers take turns, and one whose stream has ended gets no more."""
+        turns, owed = deque(range(len(self.workers))), deque[int]()
         while True:
-            while len(owed) + len(came) < self.ahead and len(ended) < len(self.workers):
-                if sent % len(self.workers) in ended:
-                    sent += 1
-                    continue
-                try:
-                    indices = next(order)
-                except StopIteration:
+            while turns and len(owed) < self.ahead:
+                indices = next(order, END)
+                if isinstance(indices, str) and indices == END:
                     break
-                owed[sent] = indices
-                self.tasks[sent % len(self.workers)].put((sent, indices))
-                sent += 1
-            if not owed and not came:
+                self._ask(turns[0], indices)
+                owed.append(turns[0])
+                turns.rotate(-1)
+            if not owed:
                 return
-            while number not in owed and number not in came:
-                number += 1
-            while number not in came:
-                n, batch = self._receive(number)
-                del owed[n]
-                came[n] = batch
-            batch = came.pop(number)
+            worker = owed.popleft()
+            batch = self._answer(worker)
             if isinstance(batch, Failure):
-                raise RuntimeError(f"DataLoader: {batch.kind} in worker {number % len(self.workers)}:\n{batch.text}")
-            if isinstance(batch, str) and batch == END:
-                ended.add(number % len(self.workers))
-            else:
+                raise RuntimeError(f"DataLoader: {batch.kind} in worker {worker}:\n{batch.text}")
+            if not (isinstance(batch, str) and batch == END):
                 yield batch
+            elif worker in turns:
+                turns.remove(worker)
 
-    def _receive(self, number: int) -> tuple[int, Any]:
-        worker = self.workers[number % len(self.workers)]
-        waited = 0.0
-        while True:
-            alive = worker.is_alive()
-            try:
-                return self.results.get(timeout=_PATIENCE)
-            except Empty:
-                waited += _PATIENCE
-            if not alive:
-                raise RuntimeError(
-                    f"DataLoader: worker {worker.name} died with exit code {worker.exitcode} before it gave batch {number}"
-                )
-            if self.timeout and waited >= self.timeout:
-                raise RuntimeError(
-                    f"DataLoader: no batch came within {self.timeout} seconds; raise timeout or read faster"
-                )
+    def _ask(self, worker: int, indices: Any) -> None:
+        try:
+            self.ends[worker].send(indices)
+        except OSError:
+            raise self._dead(worker) from None
+
+    def _answer(self, worker: int) -> Any:
+        try:
+            if self.ends[worker].poll(self.timeout or None):
+                return self.ends[worker].recv()
+        except (EOFError, OSError):
+            raise self._dead(worker) from None
+        raise RuntimeError(f"DataLoader: worker {worker} gave no batch within {self.timeout} seconds; raise timeout")
+
+    def _dead(self, worker: int) -> RuntimeError:
+        self.workers[worker].join()
+        return RuntimeError(
+            f"DataLoader: worker {worker} died with exit code {self.workers[worker].exitcode}; num_workers=0 shows where"
+        )
 
     def close(self) -> None:
         """Ends the workers."""
-        for worker in self.workers:
+        for worker, end in zip(self.workers, self.ends, strict=True):
             worker.terminate()
+            end.close()
         for worker in self.workers:
             worker.join()
-        self.results.close()
-        self.results.cancel_join_thread()
 
 
 def _check(

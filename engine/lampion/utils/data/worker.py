@@ -6,6 +6,8 @@ import random
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -62,22 +64,39 @@ class Fetcher:
 
 
 def work(
-    info: WorkerInfo, make: Callable[[Any], Fetcher], init: Callable[[int], Any] | None, tasks: Any, results: Any
+    info: WorkerInfo, make: Callable[[Any], Fetcher], init: Callable[[int], Any] | None, end: Any, other: Any
 ) -> None:
-    """Answers every (number, indices) from `tasks` by (number, batch or Failure), until it gets None."""
+    """Answers every list of indices from the pipe `end` by its batch or a Failure, in order, until `other` is closed."""
+    from multiprocessing.reduction import ForkingPickler
+
     global _info
+    other.close()  # ours is a copy, which would keep the pipe open when the parent is gone
     _info = info
     random.seed(info.seed)
     np.random.seed(info.seed & 0xFFFFFFFF)
     manual_seed(info.seed)
+    ready: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_send, args=(end, ready), daemon=True).start()
     fetch: Fetcher | None = None
-    while (task := tasks.get()) is not None:
-        number, indices = task
+    while True:
+        try:
+            indices = end.recv()
+        except EOFError:
+            return
         try:
             if fetch is None:
                 if init is not None:
                     init(info.id)
                 fetch = make(info.dataset)
-            results.put((number, fetch(indices)))
+            ready.put(ForkingPickler.dumps(fetch(indices)))
         except Exception as error:
-            results.put((number, Failure(type(error).__name__, traceback.format_exc())))
+            ready.put(ForkingPickler.dumps(Failure(type(error).__name__, traceback.format_exc())))
+
+
+def _send(end: Any, ready: SimpleQueue[Any]) -> None:
+    """Sends what is ready, so that the next batch is read while nobody fetches this one."""
+    try:
+        while True:
+            end.send_bytes(ready.get())
+    except OSError:
+        return  # the parent has gone
