@@ -34,11 +34,16 @@ def imported(path: Path) -> set[str]:
 def test_a_package_imports_only_what_its_arrows_allow(package: str) -> None:
     files = sorted((ROOT / FOLDERS[package] / package).rglob("*.py"))
     assert files
-    wrong = {str(f): sorted(bad) for f in files if (bad := (imported(f) & FOLDERS.keys()) - {package} - ALLOWED[package])}
+    wrong = {
+        str(f): sorted(bad) for f in files if (bad := (imported(f) & FOLDERS.keys()) - {package} - ALLOWED[package])
+    }
     assert not wrong
 
 
-@pytest.mark.parametrize(("package", "third_party"), [("lampion_edge", {"numpy", "onnxruntime", "PIL"}), ("lampion", {"numpy", "safetensors", "tqdm", "PIL"})])
+@pytest.mark.parametrize(
+    ("package", "third_party"),
+    [("lampion_edge", {"numpy", "onnxruntime", "PIL"}), ("lampion", {"numpy", "safetensors", "tqdm", "PIL"})],
+)
 def test_a_leaf_needs_only_what_it_declares(package: str, third_party: set[str]) -> None:
     import sys
 

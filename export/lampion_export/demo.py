@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lampion.training import fit
 
 import lampion
 from lampion import nn, optim, transforms
+from lampion.training import fit
 from lampion.utils.data import DataLoader, TensorDataset
 from lampion_export.errors import ExportError
 from lampion_export.exporter import export
