@@ -188,7 +188,7 @@ def test_a_worker_that_never_answers_is_told() -> None:
 
 
 def test_what_cannot_cross_the_process_boundary_is_told() -> None:
-    with pytest.raises(RuntimeError, match="in worker 0:(?s:.*)pickle"):
+    with pytest.raises(RuntimeError, match=r"in worker 0:(?s:.*)pickle"):
         list(DataLoader(Unpicklable(), num_workers=1, batch_size=None))
 
 
