@@ -135,6 +135,13 @@ def result_type(ranked: tuple[tuple[int, dtype], ...]) -> dtype:
         if result is None:
             result = best
         elif best.category > result.category:
-            result = promote_types(result, best)
+            result = _lifted(result, best)
     assert result is not None
     return result
+
+
+def _lifted(result: dtype, best: dtype) -> dtype:
+    """`result` raised to the category of `best`; from floating point to complex the precision stays."""
+    if result.category == FLOAT:
+        return complex128 if result is float64 else complex64
+    return promote_types(result, best)

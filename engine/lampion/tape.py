@@ -188,7 +188,7 @@ class Primitive:
         values = tuple([t._value for t in inputs])
         datas = [v.data for v in values]
         traced = bool(_traces) and (Spec in map(type, datas) or self.random or self.varies())
-        result = self.infer(*datas) if traced else self.forward(*datas)
+        result = self.infer(*datas) if traced else self._forward(*datas)
         single = type(result) is not tuple
         outputs = (result,) if single else result
         if not traced:
@@ -204,6 +204,13 @@ class Primitive:
         if self.view and (traced or np.may_share_memory(datas[0], outputs[0])):
             self._link(tensors[0], inputs[0])
         return tensors[0] if single else tensors
+
+    def _forward(self, *datas: Array) -> Any:
+        try:
+            return self.forward(*datas)
+        except ValueError:
+            self.infer(*datas)  # says in our words which shapes don't fit
+            raise
 
     def _link(self, view: Tensor, base: Tensor) -> None:
         view._value.version = version = base._value.version

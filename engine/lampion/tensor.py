@@ -170,6 +170,10 @@ class Tensor(Handle):
         return self._known("tolist()", "tensor operations").tolist()
 
     def __bool__(self) -> bool:
+        if isinstance(self._value.data, np.ndarray) and self._value.data.size > 1:
+            raise RuntimeError(
+                f"the bool of a Tensor of shape {list(self.shape)} is ambiguous: use .any(), .all(), or & and | instead of and, or"
+            )
         return bool(self._one("a Python condition (if, while, and, or, not, assert)", "lampion.where(condition, a, b)"))
 
     def __int__(self) -> int:

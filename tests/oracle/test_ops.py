@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from op_cases import CASES, Case, outputs
+from op_errors import REFUSALS, Refusal
 
 import lampion
 from lampion import autograd
@@ -65,3 +67,62 @@ def test_gradient_and_second_gradient(case: Case) -> None:
         pytest.skip(str(error))
     for got, want in zip(gradients(lampion, case), theirs, strict=True):
         compare(got, want)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda r: r.name)
+def test_refusals_are_pytorchs(refusal: Refusal) -> None:
+    with pytest.raises(refusal.error):
+        refusal.call(torch)
+
+
+# ---- dtypes ---------------------------------------------------------------------------------------------------------
+
+REAL = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+OPERATORS = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "pow": operator.pow,
+    "floordiv": operator.floordiv, "mod": operator.mod, "eq": operator.eq, "lt": operator.lt, "and": operator.and_,
+    "iadd": operator.iadd, "itruediv": operator.itruediv,
+}  # fmt: skip
+
+
+def outcome(function: Any, *operands: Any) -> str:
+    """The dtype of a result, or that there is none."""
+    try:
+        return str(function(*operands).dtype).split(".")[-1]
+    except (RuntimeError, TypeError):
+        return "refused"
+
+
+def operand(t: Any, kind: str, rank: str) -> Any:
+    if rank == "number":
+        return {"bool": True, "int64": 2, "float32": 1.5}[kind]
+    return t.tensor([1, 2] if rank == "vector" else 1, dtype=getattr(t, kind))
+
+
+@pytest.mark.parametrize("right", ["vector", "zero-dim", "number"])
+@pytest.mark.parametrize("left", ["vector", "zero-dim"])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_promotion(name: str, left: str, right: str) -> None:
+    kinds = ("bool", "int64", "float32") if right == "number" else REAL
+    pairs = [(a, b) for a in REAL for b in kinds if (name, a, b, right) != ("pow", "bool", "bool", "number")]
+    got, want = (
+        {(a, b): outcome(OPERATORS[name], operand(t, a, left), operand(t, b, right)) for a, b in pairs}
+        for t in (lampion, torch)
+    )
+    assert got == want
+
+
+UNARY = (
+    "exp", "sqrt", "abs", "neg", "sign", "floor", "round", "sin", "relu", "sigmoid", "erf", "square", "reciprocal", "tril",
+    "logical_not", "isnan", "isfinite", "bitwise_not", "sum", "prod", "mean", "max", "argmax", "any", "all", "var", "norm",
+    "count_nonzero",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_dtype_of_one_operand(name: str) -> None:
+    got, want = (
+        {kind: outcome(getattr(t, name), t.tensor([[1, 0], [1, 1]], dtype=getattr(t, kind))) for kind in REAL}
+        for t in (lampion, torch)
+    )
+    assert got == want

@@ -131,6 +131,7 @@ class Atan(Elementwise):
 class Atan2(Elementwise):
     """The angle of the point (y, x)"""
 
+    kinds = "f"
     function = np.arctan2
 
     def gradient(self, g: Tensor, out: Tensor, y: Tensor, x: Tensor) -> tuple[Any, ...]:
@@ -177,6 +178,7 @@ class Sigmoid(Elementwise):
 class Erf(Elementwise):
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x"""
 
+    kinds = "f"
     function = special.erf
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:

@@ -10,8 +10,9 @@ import numpy as np
 from lampion import dtypes
 from lampion.ops.comparison import isnan, where
 from lampion.ops.create import zeros_like
-from lampion.ops.elementwise import Elementwise, binary, unary, unbroadcast
+from lampion.ops.elementwise import Elementwise, binary, checked, unary, unbroadcast
 from lampion.ops.promote import cast, promoted
+from lampion.symbolic import Spec
 from lampion.tape import Handle
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Div(Elementwise):
 class Pow(Elementwise):
     """x ** y"""
 
+    kinds = "iufc"
+
     def forward(self, x: Any, y: Any) -> Any:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.power(x, y)
@@ -76,6 +79,8 @@ class Pow(Elementwise):
 class FloorDivide(Elementwise):
     """Quotient rounded towards minus infinity"""
 
+    kinds = "iuf"
+
     def forward(self, x: Any, y: Any) -> Any:
         if x.dtype.kind in "iu" and np.any(y == 0):
             raise RuntimeError("floor_divide: integer division by zero")
@@ -88,6 +93,8 @@ class FloorDivide(Elementwise):
 
 class Remainder(Elementwise):
     """x - y * floor(x / y): the sign of the divisor"""
+
+    kinds = "iuf"
 
     def forward(self, x: Any, y: Any) -> Any:
         if x.dtype.kind in "iu" and np.any(y == 0):
@@ -102,6 +109,8 @@ class Remainder(Elementwise):
 class Fmod(Elementwise):
     """x - y * trunc(x / y): the sign of the dividend"""
 
+    kinds = "iuf"
+
     def forward(self, x: Any, y: Any) -> Any:
         if x.dtype.kind in "iu" and np.any(y == 0):
             raise RuntimeError("fmod: integer division by zero")
@@ -115,6 +124,7 @@ class Fmod(Elementwise):
 class Maximum(Elementwise):
     """The larger one; where equal, each gets half of the gradient. A nan wins."""
 
+    kinds = "biuf"
     function = np.maximum
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
@@ -124,6 +134,7 @@ class Maximum(Elementwise):
 class Minimum(Elementwise):
     """The smaller one; where equal, each gets half of the gradient. A nan wins."""
 
+    kinds = "biuf"
     function = np.minimum
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
@@ -140,6 +151,7 @@ def _to_winner(g: Tensor, x: Tensor, y: Tensor, x_wins: Tensor, y_wins: Tensor) 
 class Neg(Elementwise):
     """-x"""
 
+    kinds = "iufc"
     function = np.negative
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
@@ -149,16 +161,23 @@ class Neg(Elementwise):
 class Abs(Elementwise):
     """|x|; gradient 0 at 0"""
 
+    kinds = "iufc"
     function = np.abs
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(x.shape, np.zeros(0, x.dtype).real.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
         return (g * sign(x),)
 
 
 class Sign(Elementwise):
-    """-1, 0 or 1"""
+    """-1, 0 or 1; bools stay as they are"""
 
-    function = np.sign
+    kinds = "biuf"
+
+    def forward(self, x: Any) -> Any:
+        return np.sign(x) if x.dtype.kind != "b" else x.copy()
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
         return (zeros_like(g),)
@@ -166,6 +185,8 @@ class Sign(Elementwise):
 
 class Rounding(Elementwise):
     """Base: steps, whose gradient is 0 everywhere; integers stay as they are."""
+
+    kinds = "iuf"
 
     def forward(self, x: Any) -> Any:
         return type(self).function(x) if x.dtype.kind == "f" else x.copy()
@@ -201,6 +222,8 @@ class Trunc(Rounding):
 class Clamp(Elementwise):
     """Limits to [low, high], either of which may be None; the bounds themselves let the gradient through."""
 
+    kinds = "iuf"
+
     def __init__(self, low: float | None, high: float | None) -> None:
         self.low, self.high = low, high
 
@@ -213,6 +236,8 @@ class Clamp(Elementwise):
 
 class Relu(Elementwise):
     """max(x, 0); gradient 0 at 0"""
+
+    kinds = "iuf"
 
     def forward(self, x: Any) -> Any:
         return np.maximum(x, 0)
@@ -250,9 +275,9 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input - alpha * other"""
+    if any(isinstance(x, bool) or (isinstance(x, Handle) and x._value.data.dtype.kind == "b") for x in (input, other)):
+        raise RuntimeError("sub: subtraction with a bool tensor is not supported; use logical_xor or ~")
     x, y = promoted(input, other if _is_one(alpha) else mul(other, alpha))
-    if x._value.data.dtype == np.bool_:
-        raise RuntimeError("sub: subtraction of bool tensors is not supported; use logical_xor or ~")
     return _SUB(x, y)
 
 
@@ -297,7 +322,7 @@ def rmod(input: Tensor, other: Any) -> Tensor:
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest number of `decimals` decimals, halves to even."""
     if decimals == 0:
-        return Round()(input)
+        return Round()(*checked(Round(), [input]))
     return Round()(input * 10.0**decimals) / 10.0**decimals
 
 
@@ -313,13 +338,14 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 def _clamp_by_number(input: Tensor, low: Any, high: Any) -> Tensor:
     bounds = [b for b in (low, high) if b is not None]
-    [input, *_] = promoted(input, *bounds)
-    return Clamp(low, high)(input)
+    op = Clamp(low, high)
+    return op(checked(op, promoted(input, *bounds))[0])
 
 
 def square(input: Tensor) -> Tensor:
-    """x * x"""
-    return mul(input, input)
+    """x * x; of bools as int64"""
+    x = cast(input, dtypes.int64) if input.dtype is dtypes.bool_ else input
+    return mul(x, x)
 
 
 def reciprocal(input: Tensor) -> Tensor:

@@ -37,48 +37,56 @@ class Ne(Comparison):
 class Lt(Comparison):
     """x < y"""
 
+    kinds = "biuf"
     function = np.less
 
 
 class Le(Comparison):
     """x <= y"""
 
+    kinds = "biuf"
     function = np.less_equal
 
 
 class Gt(Comparison):
     """x > y"""
 
+    kinds = "biuf"
     function = np.greater
 
 
 class Ge(Comparison):
     """x >= y"""
 
+    kinds = "biuf"
     function = np.greater_equal
 
 
 class And(Elementwise):
     """Logical and for bool, bitwise for integers"""
 
+    kinds = "biu"
     function = np.bitwise_and
 
 
 class Or(Elementwise):
     """Logical or for bool, bitwise for integers"""
 
+    kinds = "biu"
     function = np.bitwise_or
 
 
 class Xor(Elementwise):
     """Logical exclusive or for bool, bitwise for integers"""
 
+    kinds = "biu"
     function = np.bitwise_xor
 
 
 class Not(Elementwise):
     """Logical not for bool, bitwise for integers"""
 
+    kinds = "biu"
     function = np.invert
 
 

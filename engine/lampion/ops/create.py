@@ -46,9 +46,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     if isinstance(data, Handle):
         return as_tensor(data, kind).detach().clone().requires_grad_(requires_grad)
     data = _plain(data)
-    array = data if isinstance(data, np.ndarray | np.generic) else np.array(data)
-    if array.dtype == object:
-        raise ValueError("tensor: expected numbers, or sequences of equal lengths of them")
+    array = data if isinstance(data, np.ndarray | np.generic) else _as_array(data)
     if kind is None and not isinstance(data, np.ndarray | np.generic) and array.dtype.kind in "fc":
         kind = dtypes.of_python(float if array.dtype.kind == "f" else complex)
     if kind is None:
@@ -152,6 +150,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if tensor.dtype is not dtypes.int64:
         raise RuntimeError(f"one_hot: expected dtype int64, got {tensor.dtype}")
     count = int(tensor.max()) + 1 if num_classes == -1 else num_classes
+    data = tensor._value.data
+    if isinstance(data, np.ndarray) and data.size and not (data.min() >= 0 and data.max() < count):
+        raise RuntimeError(f"one_hot: expected classes from 0 to {count - 1}, got {data.min()} to {data.max()}")
     return as_tensor(tensor.unsqueeze(-1) == arange(count), dtypes.int64)
 
 
@@ -166,6 +167,16 @@ def check_device(device: Any) -> None:
     """Everything lives on the CPU. Raises RuntimeError for another device."""
     if device is not None and not str(device).startswith("cpu"):
         raise RuntimeError(f"device {str(device)!r} is not available: lampion computes on 'cpu'")
+
+
+def _as_array(data: Any) -> np.ndarray[Any, Any]:
+    try:
+        array = np.array(data)
+    except ValueError:
+        array = np.array(None)
+    if array.dtype.kind not in "biufc":
+        raise ValueError(f"tensor: expected numbers, or sequences of equal length of them, got {str(data)[:60]}")
+    return array
 
 
 def _plain(data: Any) -> Any:

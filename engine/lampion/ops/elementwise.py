@@ -17,6 +17,7 @@ class Elementwise(Primitive):
     """Base: numpy's function of the same meaning, broadcasting, the dtype of the inputs."""
 
     function: ClassVar[Callable[..., Any]]
+    kinds: ClassVar[str] = "biufc"  # the kinds of dtype that it takes, as numpy calls them
 
     def forward(self, *arrays: Any) -> Any:
         return type(self).function(*arrays)
@@ -35,22 +36,32 @@ def unbroadcast(g: Tensor, like: Tensor) -> Tensor:
     return g.sum(dims, keepdim=True).reshape(shape) if dims else g
 
 
-def unary(op: Primitive, *, floating: bool = True, doc: str = "") -> Callable[[Tensor], Tensor]:
+def checked(op: Elementwise, operands: list[Tensor]) -> list[Tensor]:
+    """`operands`, if `op` takes their dtype. Raises NotImplementedError (a RuntimeError) if not."""
+    kind = operands[0]._value.data.dtype
+    if kind.kind not in op.kinds:
+        raise NotImplementedError(
+            f"{type(op).__name__.lower()}: not implemented for {kind} tensors; convert with .to() first"
+        )
+    return operands
+
+
+def unary(op: Elementwise, *, floating: bool = True, doc: str = "") -> Callable[[Tensor], Tensor]:
     """The function of one tensor for `op`; with `floating` an integer input is converted to the default float."""
 
     def function(input: Tensor) -> Tensor:
-        return op(*promoted(input, floating=floating))
+        return op(*checked(op, promoted(input, floating=floating)))
 
     function.__name__ = function.__qualname__ = type(op).__name__.lower()
     function.__doc__ = doc or type(op).__doc__
     return function
 
 
-def binary(op: Primitive, *, floating: bool = False, name: str = "") -> Callable[[Any, Any], Tensor]:
+def binary(op: Elementwise, *, floating: bool = False, name: str = "") -> Callable[[Any, Any], Tensor]:
     """The function of two operands for `op`, either of which may be a number."""
 
     def function(input: Any, other: Any) -> Tensor:
-        return op(*promoted(input, other, floating=floating))
+        return op(*checked(op, promoted(input, other, floating=floating)))
 
     function.__name__ = function.__qualname__ = name or type(op).__name__.lower()
     function.__doc__ = type(op).__doc__

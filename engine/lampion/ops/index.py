@@ -224,18 +224,21 @@ def write(input: Tensor, key: Any, value: Any) -> None:
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Picks along `dim` by an int64 index of the same number of dims."""
     dim = _same_rank("gather", input, dim, index)
+    _check_places(index, input, dim)
     return Gather(dim)(input, index)
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with `src` added at the places that `index` names along `dim`."""
     dim = _same_rank("scatter_add", input, dim, index)
+    _check_places(index, input, dim)
     return ScatterAdd(dim)(input, index, src)
 
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
     """`input` with `src` (a tensor or a number) put at the places that `index` names along `dim`."""
     dim = _same_rank("scatter", input, dim, index)
+    _check_places(index, input, dim)
     source = as_tensor(src, input.dtype)
     return Scatter(dim)(input, index, source if isinstance(src, Handle) else source.expand(index.shape))
 
@@ -382,6 +385,7 @@ def _expanded(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
         if isinstance(part, list | np.ndarray):
             part = as_tensor(part)
         if isinstance(part, Handle) and part._value.data.dtype == np.bool_:
+            _check_mask(part, x, sum(1 for p in parts if p is not None and p is not Ellipsis))
             parts.extend(nonzero(part).unbind(1))  # type: ignore[arg-type]
         elif isinstance(part, Handle) and part._value.data.ndim == 0 and isinstance(part._value.data, np.ndarray):
             parts.append(int(part._value.data))
@@ -393,6 +397,22 @@ def _expanded(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
     gap = [slice(None)] * (x.ndim - taken)
     place = next((i for i, p in enumerate(parts) if p is Ellipsis), len(parts))
     return [*parts[:place], *gap, *[p for p in parts[place:] if p is not Ellipsis]]
+
+
+def _check_mask(mask: Any, x: Tensor, dim: int) -> None:
+    """Raises IndexError where a mask after the first `dim` indices doesn't have the shape that it meets."""
+    met = x.shape[dim : dim + len(mask.shape)]
+    if any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(mask.shape, met, strict=False)):
+        raise IndexError(f"index: the mask {list(mask.shape)} does not fit {list(met)} of the shape {list(x.shape)}")
+
+
+def _check_places(index: Tensor, input: Tensor, dim: int) -> None:
+    """Raises RuntimeError for an index along `dim` outside of the input."""
+    places, size = index._value.data, input.shape[dim] if input.ndim else 1
+    if isinstance(places, np.ndarray) and places.size and isinstance(size, int):
+        bad = places.max() if places.max() >= size else places.min()
+        if not 0 <= bad < size:
+            raise RuntimeError(f"index {bad} is out of bounds for dimension {dim} with size {size}")
 
 
 def _range(part: slice, size: Size) -> tuple[Size, Size, int]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion.ops.elementwise import unbroadcast
-from lampion.ops.promote import promoted
 from lampion.symbolic import Spec, SymInt, broadcast_shapes, same
 from lampion.tape import Primitive
 
@@ -41,7 +40,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
     Raises RuntimeError where the inner sizes differ, naming both shapes.
     """
-    x, y = promoted(input, other)
+    x, y = input, other
+    if x.dtype is not y.dtype:
+        raise RuntimeError(
+            f"matmul: expected operands of one dtype, got {x.dtype} and {y.dtype}; convert one with .to()"
+        )
     if x.ndim == 0 or y.ndim == 0:
         raise RuntimeError(f"matmul: both arguments need at least 1 dimension, got {list(x.shape)} and {list(y.shape)}")
     inner, outer = x.shape[-1], y.shape[-2 if y.ndim > 1 else 0]
@@ -66,11 +69,16 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices [b, n, k] and [b, k, m]. Raises RuntimeError for other ranks."""
     _expect_rank("bmm", 3, input, mat2)
+    a, b = input.shape[0], mat2.shape[0]
+    if isinstance(a, int) and isinstance(b, int) and a != b:
+        raise RuntimeError(f"bmm: expected batches of one size, got {list(input.shape)} and {list(mat2.shape)}")
     return matmul(input, mat2)
 
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """The product of a matrix and a vector."""
+    """The product of a matrix and a vector. Raises RuntimeError for other ranks."""
+    _expect_rank("mv", 2, input)
+    _expect_rank("mv", 1, vec)
     return matmul(input, vec)
 
 

@@ -146,6 +146,10 @@ def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
     """int64 [..., num_samples]: classes drawn with the given weights [..., classes]."""
+    if not replacement and num_samples > input.shape[-1]:
+        raise RuntimeError(
+            f"multinomial: cannot draw {num_samples} samples from {input.shape[-1]} classes; pass replacement=True"
+        )
     weights = input.detach().numpy().astype(np.float64)
     rows = weights.reshape(-1, weights.shape[-1])
     source = (generator or default_generator).numpy

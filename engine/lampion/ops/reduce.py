@@ -14,7 +14,7 @@ from lampion.ops.comparison import where
 from lampion.ops.create import arange
 from lampion.ops.dims import axes, axis
 from lampion.ops.promote import as_tensor, cast, promoted
-from lampion.symbolic import Shape, Spec, numel
+from lampion.symbolic import Shape, Spec, numel, same
 from lampion.tape import Primitive
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ def var(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1
 ) -> Tensor:
     """The variance over `dim` (all if None): squared distances from the mean over n - correction (`unbiased`: 1 or 0)."""
+    _expect("var", input, "f")
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     correction = correction if unbiased is None else int(unbiased)
@@ -233,11 +234,15 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
 
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The largest element over `dim` (all if None); equals share the gradient."""
+    _expect("amax", input, "biuf")
+    _expect_elements("amax", input, dim)
     return Amax(axes(dim, input.ndim, "amax"), keepdim)(input)
 
 
 def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The smallest element over `dim` (all if None); equals share the gradient."""
+    _expect("amin", input, "biuf")
+    _expect_elements("amin", input, dim)
     return Amin(axes(dim, input.ndim, "amin"), keepdim)(input)
 
 
@@ -273,12 +278,12 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether some element is other than 0."""
-    return sum(input != 0, dim, keepdim) != 0
+    return _as_flag(sum(input != 0, dim, keepdim) != 0, input)
 
 
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether every element is other than 0."""
-    return sum(input == 0, dim, keepdim) == 0
+    return _as_flag(sum(input == 0, dim, keepdim) == 0, input)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
@@ -293,12 +298,14 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`."""
     x = input if dtype is None else cast(input, dtypes.of(dtype))
+    _expect("softmax", x, "f")
     return Softmax(axis(dim, x.ndim, "softmax"))(x)
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """log(softmax(x)) along `dim`, without its loss of precision."""
     x = input if dtype is None else cast(input, dtypes.of(dtype))
+    _expect("log_softmax", x, "f")
     return LogSoftmax(axis(dim, x.ndim, "log_softmax"))(x)
 
 
@@ -313,6 +320,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
 
 def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The vector p-norm over `dim` (all if None); "fro" is 2, 0 counts what is not 0, inf and -inf take the extremes."""
+    _expect("norm", input, "f")
     if p in (2, "fro", None):
         return sqrt(sum(input * input, dim, keepdim))
     if p in (math.inf, -math.inf):
@@ -358,14 +366,39 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     return logsumexp(_prefixes(input, dim, -math.inf), dim + 1)
 
 
+def _expect(who: str, x: Tensor, kinds: str) -> None:
+    """Raises NotImplementedError (a RuntimeError) for a dtype whose numpy kind is not among `kinds`."""
+    if x._value.data.dtype.kind not in kinds:
+        raise NotImplementedError(f"{who}: not implemented for {x.dtype} tensors; convert with .to() first")
+
+
+def _expect_elements(who: str, x: Tensor, dim: Dim) -> None:
+    """Raises RuntimeError, or IndexError naming the dim, where there is nothing to choose from."""
+    empty = [d for d in axes(dim, x.ndim, who) if same(x.shape[d], 0)]
+    if not empty:
+        return
+    if dim is None:
+        raise RuntimeError(f"{who}: a tensor of shape {list(x.shape)} has no elements to choose from")
+    raise IndexError(f"{who}: dim {empty[0]} of shape {list(x.shape)} has no elements to choose from")
+
+
+def _as_flag(found: Tensor, input: Tensor) -> Tensor:
+    """A bool; uint8 for uint8, which once stood for bool."""
+    return cast(found, dtypes.uint8) if input.dtype is dtypes.uint8 else found
+
+
 def _arg(op: type[ArgExtreme], input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    _expect(op.__name__.lower(), input, "iuf")
+    _expect_elements(op.__name__.lower(), input, dim)
     if dim is None:
         return op(0, False)(input.reshape(-1))
     return op(axis(dim, input.ndim, op.__name__.lower()), keepdim)(input)
 
 
 def _along(op: type[ArgExtreme], input: Tensor, dim: int, keepdim: bool) -> ValuesIndices:
-    dim = axis(dim, input.ndim, op.__name__.lower())
+    who = op.__name__.lower().removeprefix("arg")
+    dim = axis(dim, input.ndim, who)
+    _expect_elements(who, input, dim)
     indices = op(dim, True)(input)
     values = input.gather(dim, indices)
     return ValuesIndices(values, indices) if keepdim else ValuesIndices(values.squeeze(dim), indices.squeeze(dim))
@@ -395,5 +428,5 @@ def _product_of_others(x: Tensor, dim: int) -> Tensor:
     shape = [1] * (x.ndim + 1)
     dim = dim % x.ndim
     shape[dim], shape[dim + 1] = n, n
-    same = as_tensor(np.eye(n, dtype=bool)).reshape(shape)
-    return Prod((dim + 1,))(where(same, 1.0, x.unsqueeze(dim)))
+    itself = as_tensor(np.eye(n, dtype=bool)).reshape(shape)
+    return Prod((dim + 1,))(where(itself, 1.0, x.unsqueeze(dim)))

@@ -82,7 +82,7 @@ class Expand(Primitive):
 
     def put_back(self, base: Tensor, new: Tensor) -> Tensor:
         raise RuntimeError(
-            f"in-place: several elements of the expanded tensor of shape {list(self.shape)} are one place in memory; clone() it first"
+            f"in-place: elements of the expanded tensor of shape {list(self.shape)} share a place in memory; clone() it first"
         )
 
 
@@ -259,13 +259,25 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Joins tensors of equal shape along a new `dim`."""
     if not tensors:
         raise RuntimeError("stack: expected a non-empty list of Tensors")
+    first = tensors[0].shape
+    for i, x in enumerate(tensors):
+        if x.ndim != len(first) or not all(map(_agree, x.shape, first)):
+            raise RuntimeError(
+                f"stack: shapes must be equal: tensor 0 has shape {list(first)}, tensor {i} {list(x.shape)}"
+            )
     return cat([unsqueeze(x, dim) for x in tensors], axis(dim, tensors[0].ndim + 1, "stack"))
 
 
 def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
     """`length` elements from `start` along `dim`."""
+    dim = axis(dim, input.ndim, "narrow")
+    size = input.shape[dim]
+    if all(isinstance(n, int) for n in (start, length, size)):
+        start = start + size if start < 0 else start
+        if not 0 <= start <= start + length <= size:
+            raise RuntimeError(f"narrow: start {start} and length {length} reach outside dim {dim} of size {size}")
     key: list[Any] = [slice(None)] * input.ndim
-    key[axis(dim, input.ndim, "narrow")] = slice(start, start + length)
+    key[dim] = slice(start, start + length)
     return input[tuple(key)]
 
 
@@ -274,6 +286,8 @@ def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int =
     size = input.shape[axis(dim, input.ndim, "split")]
     if isinstance(split_size_or_sections, int):
         step = split_size_or_sections
+        if step < 1:
+            raise RuntimeError(f"split: expected pieces of at least 1 element, got {step}")
         sections = [min(step, size - i) for i in range(0, size, step)]
     else:
         sections = list(split_size_or_sections)
@@ -285,6 +299,8 @@ def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int =
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size along `dim`; the last may be smaller."""
+    if chunks < 1:
+        raise RuntimeError(f"chunk: expected at least 1 chunk, got {chunks}")
     size = input.shape[axis(dim, input.ndim, "chunk")]
     return split(input, -(-size // chunks), dim)
 
