@@ -163,6 +163,23 @@ def _views_follow_each_other(t: Any, x: Any, y: Any) -> Any:
     return z * y, column, rest
 
 
+def _cube(t: Any, x: Any) -> Any:
+    """A gradient written by hand."""
+
+    class Cube(t.autograd.Function):  # type: ignore[misc]
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            [x] = ctx.saved_tensors
+            return g * 3 * x * x
+
+    return Cube.apply(x) * 2
+
+
 def _rows(t: Any, x: Any, w: Any) -> Any:
     """A recurrence that keeps its states in one tensor."""
     states = t.zeros(3, 4, dtype=x.dtype)
@@ -680,8 +697,8 @@ def pooling() -> Iterator[Case]:
     yield case("adaptive_avg_pool1d", nn("adaptive_avg_pool1d", 2), real(1, 2, 5), batch=(0,))
 
 
-def in_place() -> Iterator[Case]:
-    """Each function works on a copy, so that leaves stay leaves."""
+def programs() -> Iterator[Case]:
+    """Programs of several statements. Each works on a copy, so that leaves stay leaves."""
     x, y = real(3, 4), real(3, 4)
     for name in ("add_", "sub_", "mul_", "div_"):
         yield case(f"in place {name}", _changed(lambda t, z, y, n=name: getattr(z, n)(y)), x, y, batch=(0, 1))
@@ -718,6 +735,7 @@ def in_place() -> Iterator[Case]:
         y,
         batch=(0, 1),
     )
+    yield case("a gradient written by hand", _cube, x, batch=(0,))
     yield case("masked_fill_", _changed(lambda t, z: z.masked_fill_(z > 0, 1.5)), x, batch=(0,))
     yield case("lerp_ addcmul_ addcdiv_", _changed(lambda t, z, y: z.lerp_(y, 0.3).addcmul_(y, y, value=2).addcdiv_(y, y * y)),
                x, y, batch=(0, 1))  # fmt: skip
@@ -725,5 +743,5 @@ def in_place() -> Iterator[Case]:
 
 CASES = [
     *arithmetic(), *comparison(), *analysis(), *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
-    *convolutions(), *pooling(), *in_place(),
+    *convolutions(), *pooling(), *programs(),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from lampion_export.ops import (
     analysis,
     arithmetic,
+    autograd,
     comparison,
     conv,
     create,
@@ -20,6 +21,7 @@ from lampion_export.ops import (
 __all__ = [
     "analysis",
     "arithmetic",
+    "autograd",
     "comparison",
     "conv",
     "create",
