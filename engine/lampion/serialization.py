@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,11 @@ from lampion import torch_file
 from lampion.ops.create import new
 from lampion.tensor import Tensor
 from lampion.torch_file import WeightsError
+
+_KINDS = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?", "U8": "u1", "I8": "i1",
+    "I64": "<i8", "I32": "<i4", "I16": "<i2", "U64": "<u8", "U32": "<u4", "U16": "<u2",
+}  # fmt: skip
 
 
 def save(obj: Mapping[str, Any], f: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
@@ -48,10 +52,20 @@ def load(f: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, deserialize
 
     try:
-        return load_file(path)
-    except (SafetensorError, json.JSONDecodeError, KeyError) as error:
+        entries = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
         raise WeightsError(f"load: {path} is no safetensors file ({error})") from error
+    return {name: _array(path, name, entry) for name, entry in sorted(entries, key=lambda pair: pair[0])}
+
+
+def _array(path: Path, name: str, entry: dict[str, Any]) -> Any:
+    """The array of one entry. bfloat16, which numpy has not, is widened to float32, which holds all its values."""
+    if entry["dtype"] == "BF16":
+        bits = np.frombuffer(entry["data"], "<u2").astype(np.uint32) << 16
+        return bits.view(np.float32).reshape(entry["shape"])
+    if entry["dtype"] not in _KINDS:
+        raise WeightsError(f"load: {path}: {name!r} has dtype {entry['dtype']}, expected BF16, {', '.join(_KINDS)}")
+    return np.frombuffer(entry["data"], _KINDS[entry["dtype"]]).reshape(entry["shape"])
