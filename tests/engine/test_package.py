@@ -27,9 +27,10 @@ INTERNAL = {
         "binary",
         "cast",
         "check_device",
-        "convolve",
+        "checked",
     ),
     *(
+        "convolve",
         "convolve_transposed",
         "getitem",
         "many",
@@ -38,21 +39,9 @@ INTERNAL = {
         "new",
         "one_hot",
         "pad_constant",
-        "promoted",
     ),
-    *(
-        "rdiv",
-        "rfloordiv",
-        "rmod",
-        "rpow",
-        "sizes",
-        "softplus",
-        "take_rows",
-        "to_dtype",
-        "unary",
-        "unbroadcast",
-        "write",
-    ),
+    *("promoted", "rdiv", "rfloordiv", "rmod", "rpow", "sizes", "softplus", "take_rows", "to_dtype", "unary"),
+    *("unbroadcast", "write"),
 }
 
 

@@ -3,22 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
+from lampion.ops.conv import Many
 from lampion.ops.pool import adaptive_avg_pool, avg_pool, many_or_none, max_pool
 from lampion.ops.shape import cat, flip, pad_constant
 from lampion.tensor import Tensor
 
-max_pool1d, max_pool2d, max_pool3d = partial(max_pool, 1), partial(max_pool, 2), partial(max_pool, 3)
-avg_pool1d, avg_pool2d, avg_pool3d = partial(avg_pool, 1), partial(avg_pool, 2), partial(avg_pool, 3)
-adaptive_avg_pool1d = partial(adaptive_avg_pool, 1)
-adaptive_avg_pool2d = partial(adaptive_avg_pool, 2)
-adaptive_avg_pool3d = partial(adaptive_avg_pool, 3)
+# ---- windows --------------------------------------------------------------------------------------------------------
+
+
+def max_pool1d(
+    input: Tensor, kernel_size: Many, stride: Many | None = None, padding: Many = 0, dilation: Many = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The largest element of each window of [n, c, length]; with `return_indices` also its flat place."""
+    return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(
+    input: Tensor, kernel_size: Many, stride: Many | None = None, padding: Many = 0, dilation: Many = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The largest element of each window of [n, c, height, width]; with `return_indices` also its flat place."""
+    return max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(
+    input: Tensor, kernel_size: Many, stride: Many | None = None, padding: Many = 0, dilation: Many = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The largest element of each window of [n, c, depth, height, width]; with `return_indices` also its flat place."""
+    return max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def avg_pool1d(
+    input: Tensor, kernel_size: Many, stride: Many | None = None, padding: Many = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:  # fmt: skip
+    """The mean of each window of [n, c, length]."""
+    return avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(
+    input: Tensor, kernel_size: Many, stride: Many | None = None, padding: Many = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of each window of [n, c, height, width]."""
+    return avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input: Tensor, kernel_size: Many, stride: Many | None = None, padding: Many = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of each window of [n, c, depth, height, width]."""
+    return avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+# ---- to a given size ------------------------------------------------------------------------------------------------
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Means of windows chosen so that [n, c, length] gets `output_size`."""
+    return adaptive_avg_pool(1, input, output_size)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means of windows chosen so that [n, c, height, width] gets `output_size`."""
+    return adaptive_avg_pool(2, input, output_size)
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Means of windows chosen so that [n, c, depth, height, width] gets `output_size`."""
+    return adaptive_avg_pool(3, input, output_size)
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Largest elements of windows chosen so that [n, c, length] gets `output_size`."""
+    return adaptive_max_pool(1, input, output_size)
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Largest elements of windows chosen so that [n, c, height, width] gets `output_size`."""
+    return adaptive_max_pool(2, input, output_size)
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Largest elements of windows chosen so that [n, c, depth, height, width] gets `output_size`."""
+    return adaptive_max_pool(3, input, output_size)
 
 
 def adaptive_max_pool(rank: int, input: Tensor, output_size: Any) -> Tensor:
-    """The largest elements of windows that run from floor(i n / out) to ceil((i + 1) n / out)."""
+    """Largest elements of windows that run from floor(i n / out) to ceil((i + 1) n / out), in `rank` spatial dims."""
     target = many_or_none(output_size, input.shape[-rank:])
     if set(target) == {1}:
         flat = input.flatten(-rank).max(-1).values
@@ -26,11 +103,6 @@ def adaptive_max_pool(rank: int, input: Tensor, output_size: Any) -> Tensor:
     for i, (n, size) in enumerate(zip(target, input.shape[-rank:], strict=True)):
         input = _adapted_max(input, input.ndim - rank + i, n, size)
     return input
-
-
-adaptive_max_pool1d = partial(adaptive_max_pool, 1)
-adaptive_max_pool2d = partial(adaptive_max_pool, 2)
-adaptive_max_pool3d = partial(adaptive_max_pool, 3)
 
 
 def _adapted_max(x: Tensor, dim: int, n: int, size: int) -> Tensor:
