@@ -303,15 +303,37 @@ def _difference(a: Any, b: Any) -> SymInt:
     return difference if isinstance(difference, SymInt) else SymInt({(): difference})
 
 
-def _bounds(x: SymInt) -> tuple[float, float]:
+def _bounds(x: Any) -> tuple[float, float]:
     """Bounds of a polynomial whose axes are non-negative."""
-    low = high = float(x.terms.get((), 0))
-    for monomial, c in x.terms.items():
-        if monomial:
-            non_negative = all(a.op in ("axis", "max", "//", "%") for a in monomial)
-            low = low if c > 0 and non_negative else -math.inf
-            high = high if c < 0 and non_negative else math.inf
+    low = high = 0.0
+    for monomial, c in _terms(x).items():
+        ends = float(c), float(c)
+        for atom in monomial:
+            ends = _product(ends, _atom_bounds(atom))
+        low, high = low + ends[0], high + ends[1]
     return low, high
+
+
+def _atom_bounds(atom: Atom) -> tuple[float, float]:
+    if atom.op == "axis":
+        return 0.0, math.inf
+    (a, b), (c, d) = map(_bounds, atom.args)
+    if atom.op in ("max", "min"):
+        pick = max if atom.op == "max" else min
+        return pick(a, c), pick(b, d)
+    if c < 0:
+        return -math.inf, math.inf
+    if atom.op == "%":
+        return 0.0, d - 1
+    if b < 0:
+        return a, -1.0
+    return min(a, 0.0), b // c if c and b < math.inf else b
+
+
+def _product(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    """Bounds of a product; 0 times infinity is 0 here."""
+    ends = [x * y if x and y else 0.0 for x in a for y in b]
+    return min(ends), max(ends)
 
 
 def _either(true: bool, false: bool) -> bool | None:
