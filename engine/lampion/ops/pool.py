@@ -185,28 +185,36 @@ def _uniform(x: Any, kernel: tuple[int, ...]) -> Any:
 
 def _largest(x: Any, kernel: tuple[int, ...], at: Geometry) -> tuple[Any, Any]:
     """Values and flat places of the first largest (or nan) element of each window."""
-    size, out = x.shape[2:], at.output_size(x.shape[2:], kernel)
+    out = at.output_size(x.shape[2:], kernel)
     low = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     grown = np.pad(x, [(0, 0), (0, 0), *[(p, p) for p in at.padding]], constant_values=low) if any(at.padding) else x
-    best = np.full((*x.shape[:2], *out), low, x.dtype)
-    where = np.zeros(best.shape, np.int64)
-    for i, offset in enumerate(np.ndindex(*kernel)):
-        window: Any = tuple(
-            slice(k * d, k * d + s * (n - 1) + 1, s)
-            for k, n, s, d in zip(offset, out, at.stride, at.dilation, strict=True)
-        )
-        value = grown[:, :, *window]
-        better = (value > best) | np.isnan(value) if x.dtype.kind == "f" else value > best
-        better = better if i else np.ones_like(better)
-        np.copyto(best, value, where=better)
-        np.copyto(where, i, where=better)
-    return best, _flat_places(where, kernel, size, out, at)
+    elements = [grown[:, :, *_every_window(offset, out, at)] for offset in np.ndindex(*kernel)]
+    best = elements[0].copy()
+    for element in elements[1:]:
+        np.maximum(best, element, out=best)
+    has_nan = bool(np.isnan(best).any())
+    which = np.zeros(best.shape, np.intp)
+    for i in range(len(elements) - 1, -1, -1):
+        hit = elements[i] == best
+        np.copyto(which, i, where=hit | np.isnan(elements[i]) if has_nan else hit)
+    return best, _flat_places(which, kernel, x.shape[2:], out, at)
+
+
+def _every_window(offset: tuple[int, ...], out: tuple[int, ...], at: Geometry) -> Any:
+    """The slices that take the kernel element at `offset` of every window."""
+    return tuple(
+        slice(k * d, k * d + s * (n - 1) + 1, s) for k, n, s, d in zip(offset, out, at.stride, at.dilation, strict=True)
+    )
 
 
 def _flat_places(which: Any, kernel: tuple[int, ...], size: tuple[int, ...], out: tuple[int, ...], at: Geometry) -> Any:
-    """The kernel element `which` of each window as a place in the flattened input."""
-    flat = np.zeros_like(which)
-    for dim, offset in enumerate(np.unravel_index(which, kernel)):
-        start = np.arange(out[dim]).reshape(-1, *[1] * (len(out) - dim - 1)) * at.stride[dim] - at.padding[dim]
-        flat = flat * size[dim] + np.clip(start + offset * at.dilation[dim], 0, size[dim] - 1)
-    return flat
+    """The kernel element `which` of each window as a place in the flattened input: the window's start and the element's step.
+
+    Only a window of nothing but -inf can choose padding; it gets the nearest place that exists.
+    """
+    starts, steps = np.zeros((1,) * len(out), np.int64), np.zeros((1,) * len(kernel), np.int64)
+    for dim, n in enumerate(size):
+        shape = [-1 if d == dim else 1 for d in range(len(size))]
+        starts = starts * n + (np.arange(out[dim]) * at.stride[dim] - at.padding[dim]).reshape(shape)
+        steps = steps * n + (np.arange(kernel[dim]) * at.dilation[dim]).reshape(shape)
+    return np.clip(starts + steps.reshape(-1)[which], 0, math.prod(size) - 1)
