@@ -48,6 +48,10 @@ def test_shared_modules_and_parameters_come_once() -> None:
     assert len(list(both.parameters())) == 2
     assert len(list(both.named_parameters(remove_duplicate=False))) == 4
     assert list(both.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    tied = nn.Sequential(nn.Embedding(4, 3), nn.Linear(3, 4, bias=False))
+    tied[1].weight = tied[0].weight
+    assert [n for n, _ in tied.named_parameters()] == ["0.weight"]
+    assert list(tied.state_dict()) == ["0.weight", "1.weight"]
 
 
 def test_calling_passes_arguments_and_hooks_change_them() -> None:

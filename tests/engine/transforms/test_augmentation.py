@@ -79,6 +79,12 @@ def test_affine_moves_and_scales() -> None:
     assert outside[0, 0, 0, 0] in (0, 3)
 
 
+def test_shear_makes_a_diagonal_of_an_upright_line() -> None:
+    line = np.zeros((1, 9, 9, 1), np.uint8)
+    line[0, :, 4] = 1
+    np.testing.assert_array_equal(T.RandomAffine(0, shear=(45, 45))(line)[0, :, :, 0], np.eye(9))
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [
