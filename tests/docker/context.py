@@ -38,7 +38,7 @@ def context_files(repository: Path) -> list[str]:
     git = ["git", "-C", str(repository), "ls-files", "-z"]
     listed = subprocess.run(git, capture_output=True, text=True, check=False)
     if listed.returncode:
-        raise DockerfileError(f"replay: git can't list the files of {repository}: {listed.stderr.strip()}")
+        raise DockerfileError(f"git can't list the files of {repository}: {listed.stderr.strip()}")
     rules = repository / ".dockerignore"
     ignored = Ignore(rules.read_text() if rules.exists() else "")
     # git lists what was deleted and not yet committed, too.

@@ -77,15 +77,12 @@ class Stage:
     name: str
     instructions: tuple[Instruction, ...]
 
-    def last(self, name: str) -> Instruction | None:
-        """The instruction of that name that counts: the last."""
-        return next((step for step in reversed(self.instructions) if step.name == name), None)
-
     def require(self, name: str) -> Instruction:
-        """The same, where there must be one. Raises DockerfileError if there isn't."""
-        if (found := self.last(name)) is None:
-            raise DockerfileError(f"Dockerfile: the stage {self.name} has no {name}")
-        return found
+        """The instruction of that name that counts: the last. Raises DockerfileError if there is none."""
+        for step in reversed(self.instructions):
+            if step.name == name:
+                return step
+        raise DockerfileError(f"Dockerfile: the stage {self.name} has no {name}")
 
 
 # --- reading ---

@@ -56,10 +56,12 @@ def check_and_replay(stages: list[Stage]) -> int:
 def in_namespaces() -> int:
     """Runs this script again, its mounts and processes in namespaces that end with it; gives its exit code."""
     if os.geteuid():
-        raise DockerfileError("replay: expected root, which mounts and users need; run it with sudo")
+        raise DockerfileError("expected root, which mounts and users need; run it with sudo")
     folder = tempfile.mkdtemp(prefix="replay-")
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    process = subprocess.Popen([*unshare, sys.executable, __file__, INSIDE, folder])
+    # Not even a SIGKILL of this process shall leave the other one behind.
+    follow = ["setpriv", "--pdeathsig", "KILL"]
+    process = subprocess.Popen([*follow, *unshare, sys.executable, __file__, INSIDE, folder])
     try:
         return process.wait()
     finally:

@@ -75,7 +75,7 @@ def mount(*words: str | Path) -> None:
     """mount(8). Raises DockerfileError with what it says."""
     done = subprocess.run(["mount", *map(str, words)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise DockerfileError(f"replay: this machine can't mount what a stage needs: {done.stderr.strip()}")
+        raise DockerfileError(f"this machine can't mount what a stage needs: {done.stderr.strip()}")
 
 
 class Build:
