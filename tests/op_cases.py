@@ -379,6 +379,18 @@ def reductions() -> Iterator[Case]:
         batch=(0,),
         differentiable=False,
     )
+    for name in ("var", "std"):
+        yield case(f"{name} of nothing", f(name, dim=0), real(0, 3), differentiable=False)
+    yield case("var_mean biased", f("var_mean", 1, False), real(2, 3), batch=(0,))
+    for name in ("max", "min", "median"):
+        yield case(f"{name} dim of zero-dim", f(name, 0), real())
+    yield case(
+        "median of nan",
+        f("median", 1),
+        exactly([[1.0, np.nan, 0.0], [3.0, 1.0, 2.0]]),
+        batch=(0,),
+        differentiable=False,
+    )
 
 
 def cumulative() -> Iterator[Case]:
@@ -399,6 +411,11 @@ def cumulative() -> Iterator[Case]:
                differentiable=False)  # fmt: skip
     yield case("log_softmax", f("log_softmax", dim=-1), real(2, 3), batch=(0,))
     yield case("log_softmax along the batch", f("log_softmax", dim=0), real(2, 3), batch=(0,))
+    for name in ("softmax", "log_softmax"):
+        yield case(f"{name} of nothing but -inf", f(name, dim=-1), exactly([[-np.inf, -np.inf], [0.0, 1.0]]), batch=(0,),
+                   differentiable=False)  # fmt: skip
+    yield case("softmax of nothing", f("softmax", dim=-1), real(2, 0))
+    yield case("log_softmax of nothing", f("log_softmax", dim=-1), real(2, 0))
 
 
 def shapes() -> Iterator[Case]:
@@ -485,6 +502,10 @@ def shapes() -> Iterator[Case]:
             f"to {kind}", lambda t, x, k=kind: x.to(getattr(t, k)), positive(2, 3), batch=(0,), differentiable=False
         )
     yield case("to float64 and back", lambda t, x: (x.to(t.float64) * 2).to(x.dtype), real(2, 3), batch=(0,))
+    yield case(
+        "cat with an empty vector", lambda t, x: t.cat([t.tensor([], dtype=x.dtype), x], 1), real(2, 3), batch=(0,)
+    )
+    yield case("flip of no dims", m("flip", dims=()), real(2, 3), batch=(0,))
 
 
 def indexing() -> Iterator[Case]:
@@ -549,6 +570,11 @@ def indexing() -> Iterator[Case]:
     yield case("argwhere", f("argwhere"), ints(0, 2, 3, 2), differentiable=False, traceable=False)
     yield case("masked_select", f("masked_select"), real(2, 3), exactly([True, False, True]), traceable=False)
     yield case("embedding", lambda t, i, w: t.nn.functional.embedding(i, w), ints(0, 4, 2, 3), real(4, 2), batch=(0,))
+    yield case("gather of zero-dim", lambda t, x: t.gather(x, 0, t.tensor(0)), real())
+    yield case("scatter of zero-dim", lambda t, x, s: t.scatter(x, 0, t.tensor(0), s), real(), real())
+    yield case("scatter_add of zero-dim", lambda t, x, s: t.scatter_add(x, 0, t.tensor(0), s), real(), real())
+    yield case("nonzero as tuple", f("nonzero", as_tuple=True), ints(0, 2, 3, 2), differentiable=False, traceable=False)
+    yield case("masked_select of zero-dim", f("masked_select"), real(), exactly(True), traceable=False)
 
 
 def sorting() -> Iterator[Case]:
@@ -573,6 +599,8 @@ def sorting() -> Iterator[Case]:
                differentiable=False)  # fmt: skip
     yield case("searchsorted right", f("searchsorted", right=True), exactly([0.1, 0.5, 0.5, 1.2]), exactly([0.5, 2.0]),
                batch=(1,), differentiable=False)  # fmt: skip
+    yield case("sort of nan", f("sort"), exactly([2.0, np.nan, -1.0]), differentiable=False)
+    yield case("sort of zero-dim", f("sort"), real())
 
 
 def products() -> Iterator[Case]:
@@ -695,6 +723,17 @@ def pooling() -> Iterator[Case]:
     yield case("adaptive_avg_pool2d even", nn("adaptive_avg_pool2d", (2, 2)), real(2, 1, 4, 6), batch=(0,))
     yield case("adaptive_avg_pool2d uneven", nn("adaptive_avg_pool2d", (2, 3)), real(1, 1, 3, 5), batch=(0,))
     yield case("adaptive_avg_pool1d", nn("adaptive_avg_pool1d", 2), real(1, 2, 5), batch=(0,))
+    yield case(
+        "max_pool2d with indices and ceil_mode", nn("max_pool2d", 3, 2, 1, 2, True, True), real(1, 2, 4, 6), batch=(0,)
+    )
+    yield case(
+        "max_pool2d of nan",
+        nn("max_pool2d", 2),
+        exactly([[[[1.0, np.nan], [2.0, 3.0]]]]),
+        batch=(0,),
+        differentiable=False,
+    )
+    yield case("conv2d of an empty batch", f("conv2d"), real(0, 2, 4, 4), real(2, 2, 3, 3))
 
 
 def programs() -> Iterator[Case]:

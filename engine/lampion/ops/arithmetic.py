@@ -281,9 +281,9 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     return _SUB(x, y)
 
 
-def rsub(input: Tensor, other: Any) -> Tensor:
-    """other - input"""
-    return sub(other, input)
+def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """other - alpha * input"""
+    return sub(other, input, alpha=alpha)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:

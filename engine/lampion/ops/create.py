@@ -98,19 +98,21 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     return new(np.full(shape, fill_value, kind.numpy), requires_grad)
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape and dtype of `input`."""
-    return full(input.shape, 0, dtype=dtype or input.dtype)
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None) -> Tensor:
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape and dtype of `input`."""
-    return full(input.shape, 1, dtype=dtype or input.dtype)
+    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None) -> Tensor:
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """One number in the shape and dtype of `input`."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype)
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 empty_like = zeros_like
@@ -139,10 +141,11 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device:
     return new(np.linspace(start, end, steps).astype(kind.numpy), False)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones on the diagonal of [n, m], zeros elsewhere."""
     check_device(device)
-    return new(np.eye(n, m, dtype=(dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()).numpy), False)
+    kind = dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()
+    return new(np.eye(n, m, dtype=kind.numpy), requires_grad)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

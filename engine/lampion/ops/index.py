@@ -173,7 +173,7 @@ class Nonzero(Primitive):
     """The indices of the elements other than 0: int64 [count, ndim]. The count depends on the data."""
 
     def forward(self, x: Any) -> Any:
-        return np.stack(np.nonzero(x), axis=1).astype(np.int64)
+        return np.argwhere(x).astype(np.int64)
 
     def infer(self, x: Any) -> Spec:
         raise UntraceableError(
@@ -223,6 +223,8 @@ def write(input: Tensor, key: Any, value: Any) -> None:
 
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Picks along `dim` by an int64 index of the same number of dims."""
+    if input.ndim == 0:
+        return gather(input.reshape(1), dim, index.reshape(1)).reshape(index.shape)
     dim = _same_rank("gather", input, dim, index)
     _check_places(index, input, dim)
     return Gather(dim)(input, index)
@@ -230,6 +232,8 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with `src` added at the places that `index` names along `dim`."""
+    if input.ndim == 0:
+        return scatter_add(input.reshape(1), dim, index.reshape(1), src.reshape(1)).reshape(())
     dim = _same_rank("scatter_add", input, dim, index)
     _check_places(index, input, dim)
     return ScatterAdd(dim)(input, index, src)
@@ -237,6 +241,8 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
     """`input` with `src` (a tensor or a number) put at the places that `index` names along `dim`."""
+    if input.ndim == 0:
+        return scatter(input.reshape(1), dim, index.reshape(1), as_tensor(src).reshape(1)).reshape(())
     dim = _same_rank("scatter", input, dim, index)
     _check_places(index, input, dim)
     source = as_tensor(src, input.dtype)
@@ -298,17 +304,21 @@ def take_rows(table: Tensor, index: Tensor) -> Tensor:
     return Index(0)(table, _wrapped(index, table.shape[0]))
 
 
-def nonzero(input: Tensor) -> Tensor:
-    """The indices of the elements other than 0, int64 [count, ndim]."""
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The indices of the elements other than 0, int64 [count, ndim]; with `as_tuple` a vector for every dim."""
+    if as_tuple:
+        return nonzero(input.reshape(-1) if input.ndim == 0 else input).unbind(1)
     return Nonzero()(input)
 
 
-argwhere = nonzero
+def argwhere(input: Tensor) -> Tensor:
+    """The indices of the elements other than 0, int64 [count, ndim]."""
+    return nonzero(input)
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where `mask` holds, in a vector."""
-    shape = broadcast_shapes(input.shape, mask.shape)
+    shape = broadcast_shapes(input.shape, mask.shape) or (1,)
     return getitem(input.expand(shape), mask.expand(shape))
 
 

@@ -83,9 +83,20 @@ def max_pool(
     who = f"max_pool{rank}d"
     x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, dilation, ceil_mode, -math.inf)
     values, indices = MaxPool(kernel, at)(x)
+    if return_indices and x is not input:
+        indices = _renumbered(indices, x.shape[2:], input.shape[-rank:])
     if input.ndim == rank + 1:
         values, indices = values.squeeze(0), indices.squeeze(0)
     return (values, indices) if return_indices else values
+
+
+def _renumbered(places: Tensor, grown: Shape, size: Shape) -> Tensor:
+    """Places in the flattened dims `grown` as places in the flattened `size`, which was padded behind."""
+    result, stride = zeros_like(places), 1
+    for n, m in zip(reversed(grown), reversed(size), strict=True):
+        result = result + places % n * stride
+        places, stride = places // n, stride * m
+    return result
 
 
 def avg_pool(

@@ -108,9 +108,16 @@ def randn(
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
 ) -> Tensor:
     """Integers from [low, high), or from [0, low) as `randint(high, size)`."""
+    check_device(device)
     if size is None:
         low, high, size = 0, low, high
     return Integers(low, high, tuple(size), dtypes.of(dtype or dtypes.int64), generator)()
@@ -121,14 +128,14 @@ def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
     return new((generator or default_generator).numpy.permutation(n), False)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None) -> Tensor:
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in the shape and dtype of `input`."""
-    return rand(*input.shape, dtype=dtype or input.dtype)
+    return rand(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def randn_like(input: Tensor, *, dtype: Any = None) -> Tensor:
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Normal numbers in the shape and dtype of `input`."""
-    return randn(*input.shape, dtype=dtype or input.dtype)
+    return randn(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 def normal(mean: Any, std: Any, size: Any = None, *, generator: Generator | None = None) -> Tensor:

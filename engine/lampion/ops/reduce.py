@@ -15,6 +15,7 @@ from lampion.ops.create import arange
 from lampion.ops.dims import axes, axis
 from lampion.ops.promote import as_tensor, cast, promoted
 from lampion.symbolic import Shape, Spec, numel, same
+from lampion.symbolic import maximum as max_size
 from lampion.tape import Primitive
 
 if TYPE_CHECKING:
@@ -142,8 +143,9 @@ class Softmax(Primitive):
         self.dim = dim
 
     def forward(self, x: Any) -> Any:
-        e = np.exp(x - np.max(x, axis=self.dim, keepdims=True))
-        return e / np.sum(e, axis=self.dim, keepdims=True)
+        with np.errstate(invalid="ignore"):  # nothing but -inf gives nan
+            e = np.exp(x - np.max(x, axis=self.dim, keepdims=True, initial=-np.inf))
+            return e / np.sum(e, axis=self.dim, keepdims=True)
 
     def infer(self, x: Any) -> Spec:
         return Spec(x.shape, x.dtype)
@@ -159,8 +161,9 @@ class LogSoftmax(Primitive):
         self.dim = dim
 
     def forward(self, x: Any) -> Any:
-        shifted = x - np.max(x, axis=self.dim, keepdims=True)
-        return shifted - np.log(np.sum(np.exp(shifted), axis=self.dim, keepdims=True))
+        with np.errstate(invalid="ignore", divide="ignore"):  # nothing but -inf gives nan
+            shifted = x - np.max(x, axis=self.dim, keepdims=True, initial=-np.inf)
+            return shifted - np.log(np.sum(np.exp(shifted), axis=self.dim, keepdims=True))
 
     def infer(self, x: Any) -> Spec:
         return Spec(x.shape, x.dtype)
@@ -204,21 +207,22 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
 
 
 def var(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> Tensor:
     """The variance over `dim` (all if None): squared distances from the mean over n - correction (`unbiased`: 1 or 0)."""
     _expect("var", input, "f")
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    correction = correction if unbiased is None else int(unbiased)
+    correction = int(unbiased) if unbiased is not None else 1 if correction is None else correction
     dims = axes(dim, input.ndim, "var")
     centred = input - mean(input, dims or None, keepdim=True)
     count = numel(tuple(input.shape[d] for d in dims))
-    return sum(centred * centred, dims or None, keepdim) / (count - correction)
+    freedom = max_size(count - correction, 0) if isinstance(correction, int) else count - correction
+    return sum(centred * centred, dims or None, keepdim) / freedom
 
 
 def std(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> Tensor:
     """The square root of `var`."""
     return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
@@ -330,14 +334,20 @@ def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> T
     return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
 
 
-def var_mean(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
+) -> tuple[Tensor, Tensor]:
     """`var` and `mean` over `dim`."""
-    return var(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+    over = None if isinstance(dim, bool) else dim
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
 
 
-def std_mean(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
+) -> tuple[Tensor, Tensor]:
     """`std` and `mean` over `dim`."""
-    return std(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+    over = None if isinstance(dim, bool) else dim
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
 
 
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
@@ -399,6 +409,8 @@ def _along(op: type[ArgExtreme], input: Tensor, dim: int, keepdim: bool) -> Valu
     who = op.__name__.lower().removeprefix("arg")
     dim = axis(dim, input.ndim, who)
     _expect_elements(who, input, dim)
+    if input.ndim == 0:
+        return ValuesIndices(*(y.reshape(()) for y in _along(op, input.reshape(1), 0, False)))
     indices = op(dim, True)(input)
     values = input.gather(dim, indices)
     return ValuesIndices(values, indices) if keepdim else ValuesIndices(values.squeeze(dim), indices.squeeze(dim))

@@ -233,15 +233,18 @@ def expand(input: Tensor, *sizes_: Any) -> Tensor:
     return Expand(shape)(input)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    """Reverses the order along `dims`."""
-    return Flip(axes(sizes(dims), input.ndim, "flip"))(input)
+def flip(input: Tensor, *places: Any, dims: Sequence[int] | None = None) -> Tensor:
+    """Reverses the order along dims: flip(x, 0, 1), flip(x, (0, 1)) or flip(x, dims=(0, 1))."""
+    which = sizes(places) if dims is None else tuple(dims)
+    return Flip(axes(which, input.ndim, "flip"))(input) if which else input.clone()
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Joins tensors along `dim`. Raises RuntimeError where another dim differs."""
     if not tensors:
         raise RuntimeError("cat: expected a non-empty list of Tensors")
+    # PyTorch's rule from before there were empty dims: an empty vector joins anything
+    tensors = [x for x in tensors if x.ndim != 1 or not same(x.shape[0], 0)] or tensors[:1]
     first = tensors[0]
     dim = axis(dim, first.ndim, "cat")
     for i, x in enumerate(tensors):

@@ -74,6 +74,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, the lower of two; along `dim` a pair (values, indices). nan where there is one."""
     if dim is None:
         return median(input.reshape(-1), 0).values
+    if input.ndim == 0:
+        return ValuesIndices(*(y.reshape(()) for y in median(input.reshape(1), 0)))
     dim = axis(dim, input.ndim, "median")
     values, indices = TopK(input.shape[dim], dim, False)(input)
     middle = (input.shape[dim] - 1) // 2
