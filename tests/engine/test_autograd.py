@@ -216,6 +216,20 @@ def test_a_second_gradient_leaves_nothing_behind() -> None:
         gc.enable()
 
 
+def test_a_gradient_written_by_hand_leaves_nothing_behind() -> None:
+    x = leaf(1.0, 2.0)
+    gc.collect()
+    gc.disable()
+    try:
+        power, _ = Powers.apply(x, 3, lampion.ones(2, dtype=lampion.float64))
+        [g] = autograd.grad(power.sum(), x, create_graph=True)
+        node = weakref.ref(power._value.node)
+        del power, g, _
+        assert node() is None
+    finally:
+        gc.enable()
+
+
 # ---- gradcheck ------------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,9 @@ from lampion import autograd
 
 torch = pytest.importorskip("torch")
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore:.*(var|std|padding|indexing).*:UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning:torch", "ignore:.*(var|std|padding|indexing).*:UserWarning"
+)
 
 
 def tensors(t: Any, case: Case) -> list[Any]:
