@@ -44,23 +44,22 @@ def forward(x: Array, w: Array, at: Geometry) -> Array:
         return y
     columns = _columns(padded, kernel, out, at)
     weights = w.reshape(at.groups, w.shape[0] // at.groups, -1)
-    return np.matmul(weights, columns).reshape(x.shape[0], w.shape[0], *out)
+    return _batch_first(np.matmul(weights, columns).reshape(w.shape[0], x.shape[0], *out))
 
 
 def input_gradient(g: Array, w: Array, size: tuple[int, ...], at: Geometry) -> Array:
     """g [n, o, *out], w [o, c / groups, *kernel] -> [n, c, *size]: the transpose of `forward` in x."""
-    kernel, out = w.shape[2:], g.shape[2:]
+    n, kernel, out = g.shape[0], w.shape[2:], g.shape[2:]
     channels = w.shape[1] * at.groups
-    padded = np.zeros((g.shape[0], channels, *[n + 2 * p for n, p in zip(size, at.padding, strict=True)]), g.dtype)
+    padded = np.zeros((n, channels, *[n + 2 * p for n, p in zip(size, at.padding, strict=True)]), g.dtype)
     if _depthwise(w, at):
         for offset, window in _windows(kernel, out, at):
             padded[window] += g * _element(w, offset).reshape(-1, *[1] * len(kernel))
     else:
         weights = w.reshape(at.groups, w.shape[0] // at.groups, -1).transpose(0, 2, 1)
-        columns = np.matmul(weights, g.reshape(g.shape[0], at.groups, w.shape[0] // at.groups, math.prod(out)))
-        columns = columns.reshape(g.shape[0], channels, *kernel, *out)
+        columns = np.matmul(weights, _channel_first(g, at.groups)).reshape(channels, *kernel, n, *out)
         for offset, window in _windows(kernel, out, at):
-            padded[window] += columns[:, :, *offset]
+            padded[window] += columns[:, *offset].swapaxes(0, 1)
     inside: Key = (..., *[slice(p, p + n) for n, p in zip(size, at.padding, strict=True)])
     return padded[inside]
 
@@ -76,8 +75,8 @@ def weight_gradient(x: Array, g: Array, kernel: tuple[int, ...], at: Geometry) -
             _element(w, offset)[...] = (padded[window] * g).sum(axis=(0, *range(2, g.ndim)))
         return w
     columns = _columns(padded, kernel, out, at)
-    rows = g.reshape(g.shape[0], at.groups, g.shape[1] // at.groups, math.prod(out))
-    return np.matmul(rows, columns.transpose(0, 1, 3, 2)).sum(axis=0).reshape(g.shape[1], per_group, *kernel)
+    rows = _channel_first(g, at.groups)
+    return np.matmul(rows, columns.transpose(0, 2, 1)).reshape(g.shape[1], per_group, *kernel)
 
 
 def _depthwise(w: Array, at: Geometry) -> bool:
@@ -115,13 +114,22 @@ def _windows(kernel: tuple[int, ...], out: tuple[int, ...], at: Geometry) -> Ite
         )
 
 
+def _channel_first(y: Array, groups: int) -> Array:
+    """[n, o, *out] -> [groups, o / groups, n * prod(out)]: the whole batch in one matrix."""
+    return y.swapaxes(0, 1).reshape(groups, y.shape[1] // groups, -1)
+
+
+def _batch_first(y: Array) -> Array:
+    """[o, n, *out] -> [n, o, *out]"""
+    return np.ascontiguousarray(y.swapaxes(0, 1))
+
+
 def _columns(padded: Array, kernel: tuple[int, ...], out: tuple[int, ...], at: Geometry) -> Array:
-    """[n, groups, c / groups * prod(kernel), prod(out)]"""
+    """[groups, c / groups * prod(kernel), n * prod(out)]: one large matrix product is faster than one for each image."""
     n, channels = padded.shape[:2]
     if math.prod(kernel) == 1 and set(at.stride) == {1}:
-        return padded.reshape(n, at.groups, channels // at.groups, math.prod(out))
-    columns = np.empty((n, channels, *kernel, *out), padded.dtype)
+        return _channel_first(padded, at.groups)
+    columns = np.empty((channels, *kernel, n, *out), padded.dtype)
     for offset, window in _windows(kernel, out, at):
-        place: Key = (slice(None), slice(None), *offset)
-        columns[place] = padded[window]
-    return columns.reshape(n, at.groups, channels // at.groups * math.prod(kernel), math.prod(out))
+        columns[:, *offset] = padded[window].swapaxes(0, 1)
+    return columns.reshape(at.groups, channels // at.groups * math.prod(kernel), n * math.prod(out))
