@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +30,9 @@ class Runtime:
     def __init__(
         self, model: str | bytes, name: str, *, threads: int, inter_threads: int, spinning: bool, arena: bool
     ) -> None:
-        # Here, so that importing us costs nothing.
+        # onnxruntime reports usage to its vendor unless told not to before it is imported (its Privacy.md).
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        # Imported here, so that importing us costs nothing.
         import onnxruntime  # type: ignore[import-untyped]
         from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument  # type: ignore[import-untyped]
 

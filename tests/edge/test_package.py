@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,13 @@ def test_contents_are_what_they_say() -> None:
 def test_a_misspelt_name_raises() -> None:
     with pytest.raises(AttributeError):
         lampion_edge.Sesion  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_running_a_model_reports_to_nobody_and_leaves_no_trace(tmp_path: Path, digits: Callable[..., bytes]) -> None:
+    (tmp_path / "m.onnx").write_bytes(digits())
+    code = "import os, lampion_edge; lampion_edge.Session('m.onnx'); print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | {"HOME": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
