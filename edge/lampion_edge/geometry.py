@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from lampion_edge.card import Preprocessing, Resize
+from lampion_edge.colours import grey
 from lampion_edge.errors import ImageError
-from lampion_edge.image_file import pillow
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-# EXIF orientation to the turn that undoes it.
-_TURNS = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
-# A photo more than this many times too large is first averaged over whole blocks, which is cheap, down to this.
-_REDUCING_GAP = 3.0
+from lampion_edge.golden import Array
+from lampion_edge.resampling import resized
 
 
-def upright(image: Image, orientation: int) -> Image:
-    """The image turned and mirrored so that EXIF orientation 1 to 8 is undone."""
-    if orientation == 1:
-        return image
-    return image.transpose(pillow("Image").Transpose[_TURNS[orientation]])
+def upright(array: Array, orientation: int) -> Array:
+    """The image [height, width, channel] turned and mirrored so that EXIF orientation 1 to 8 is undone."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    rows = -1 if orientation in (3, 4, 7, 8) else 1
+    columns = -1 if orientation in (2, 3, 6, 7) else 1
+    return array[::rows, ::columns]
 
 
-def fit(image: Image, preprocessing: Preprocessing, max_pixels: int) -> Image:
-    """The image resized, then cropped, as the card says. Raises ImageError if that would exceed `max_pixels`."""
+def fit(array: Array, preprocessing: Preprocessing, max_pixels: int) -> Array:
+    """uint8 [height, width, channel] resized, then cropped, as the card says.
+
+    Raises ImageError if that would exceed `max_pixels`.
+    """
     if preprocessing.resize is not None:
-        image = _resized(image, preprocessing.resize, preprocessing.background, max_pixels)
+        array = _resized(array, preprocessing.resize, preprocessing.background, max_pixels)
     if preprocessing.crop is not None:
-        image = _centred(image, preprocessing.crop, preprocessing.background)
-    return image
+        array = _centred(array, preprocessing.crop, preprocessing.background)
+    return array
 
 
-def _resized(image: Image, resize: Resize, background: tuple[int, int, int], max_pixels: int) -> Image:
-    height, width = _target(image.height, image.width, resize)
+def _resized(array: Array, resize: Resize, background: tuple[int, int, int], max_pixels: int) -> Array:
+    have_height, have_width = array.shape[:2]
+    height, width = _target(have_height, have_width, resize)
     if height * width > max_pixels:
         raise ImageError(
-            f"photo: {image.width} x {image.height} pixels are too long and narrow: "
+            f"photo: {have_width} x {have_height} pixels are too long and narrow: "
             f"resized it would be {width} x {height}, at most {max_pixels:,} pixels are allowed"
         )
-    if (width, height) != image.size:
-        interpolation = pillow("Image").Resampling[resize.interpolation.upper()]
-        image = image.resize((width, height), interpolation, reducing_gap=_REDUCING_GAP)
-    return _centred(image, resize.size, background) if resize.rule == "contain" else image
+    if (height, width) != (have_height, have_width):
+        array = resized(array, height, width, resize.interpolation)
+    return _centred(array, resize.size, background) if resize.rule == "contain" else array
 
 
 def _target(height: int, width: int, resize: Resize) -> tuple[int, int]:
@@ -65,15 +56,18 @@ def _target(height: int, width: int, resize: Resize) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _centred(image: Image, size: tuple[int, int], background: tuple[int, int, int]) -> Image:
+def _centred(array: Array, size: tuple[int, int], background: tuple[int, int, int]) -> Array:
     """The middle of the image at (height, width) `size`; what lies outside the image is background."""
-    height, width = size
-    if (width, height) == image.size:
-        return image
-    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
-    if left >= 0 and top >= 0 and width <= image.width and height <= image.height:
-        return image.crop((left, top, left + width, top + height))
-    module = pillow("Image")
-    canvas: Image = module.new("RGB", (width, height), background).convert(image.mode)
-    canvas.paste(image, (-left, -top))
+    if array.shape[:2] == size:
+        return array
+    offsets = [round((have - want) / 2) for have, want in zip(array.shape[:2], size, strict=True)]
+    inside = [slice(max(0, start), start + want) for start, want in zip(offsets, size, strict=True)]
+    middle = array[inside[0], inside[1]]
+    if middle.shape[:2] == size:
+        return middle
+    fill = np.array(background, np.uint8)
+    canvas = np.empty((*size, array.shape[2]), np.uint8)
+    canvas[:] = fill if array.shape[2] == 3 else grey(fill)
+    top, left = (max(0, -start) for start in offsets)
+    canvas[top : top + middle.shape[0], left : left + middle.shape[1]] = middle
     return canvas

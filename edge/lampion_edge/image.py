@@ -1,24 +1,21 @@
-"""Photo to array, as the card says. Pillow is imported when a photo is opened, not before."""
+"""Photo to array, as the card says. Pillow does the reading and the resizing where it is installed; see `png` else."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lampion_edge.card import Preprocessing
+from lampion_edge.colours import flat, flat_image
 from lampion_edge.errors import ImageError
 from lampion_edge.geometry import fit, upright
 from lampion_edge.golden import Array
-from lampion_edge.image_file import draft, one_sentence, opened, orientation, pillow
-from lampion_edge.image_modes import flat
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from lampion_edge.image_file import File, draft, one_sentence, opened, orientation, without_pillow
+from lampion_edge.pillow import has_pillow
 
 MAX_PIXELS = 100_000_000
-Photo = str | Path | bytes | bytearray | memoryview | Array
+Photo = File | Array
 
 
 def decode(photo: Photo, preprocessing: Preprocessing, *, max_pixels: int = MAX_PIXELS) -> Array:
@@ -33,17 +30,21 @@ def decode(photo: Photo, preprocessing: Preprocessing, *, max_pixels: int = MAX_
     if not isinstance(photo, (str, Path, bytes, bytearray, memoryview)):
         raise ImageError(f"photo: expected a path, bytes or a uint8 array, got {type(photo).__name__}")
     name = str(photo) if isinstance(photo, (str, Path)) else "photo"
+    array, turn = _read(photo, name, preprocessing, max_pixels)
+    turned = upright(array, turn if preprocessing.orientation == "exif" else 1)
+    with one_sentence(name):
+        return np.array(fit(turned, preprocessing, max_pixels))
+
+
+def _read(photo: File, name: str, preprocessing: Preprocessing, max_pixels: int) -> tuple[Array, int]:
+    """An image file in the colours of the card, not turned yet, and its orientation."""
+    if not has_pillow():
+        array, turn = without_pillow(photo, name, max_pixels)
+        return flat(array, preprocessing), turn
     with opened(photo, name, max_pixels) as image, one_sentence(name, image.format or "image"):
         draft(image, preprocessing)
         image.load()
-        turn = orientation(image) if preprocessing.orientation == "exif" else 1
-        return _array(image, preprocessing, max_pixels, turn)
-
-
-def _array(image: Image, preprocessing: Preprocessing, max_pixels: int, turn: int) -> Array:
-    image = upright(flat(image, preprocessing), turn)
-    array = np.array(fit(image, preprocessing, max_pixels))
-    return array.reshape(*array.shape[:2], -1)
+        return flat_image(image, preprocessing), orientation(image)
 
 
 def _from_array(array: Array, preprocessing: Preprocessing, max_pixels: int) -> Array:
@@ -52,17 +53,6 @@ def _from_array(array: Array, preprocessing: Preprocessing, max_pixels: int) -> 
         raise ImageError(f"photo: expected {expected}, got {array.dtype} {list(array.shape)}")
     if not array.size:
         raise ImageError(f"photo: expected pixels, got an empty array {list(array.shape)}")
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if _is_ready(array, preprocessing):
-        return np.array(array)
-    squeezed = array[:, :, 0] if array.shape[2] == 1 else array
     with one_sentence("photo"):
-        return _array(pillow("Image").fromarray(np.ascontiguousarray(squeezed)), preprocessing, max_pixels, 1)
-
-
-def _is_ready(array: Array, preprocessing: Preprocessing) -> bool:
-    """Whether the array is what decoding would give anyway; then not even Pillow is needed."""
-    size, resize, crop = array.shape[:2], preprocessing.resize, preprocessing.crop
-    resized = resize is None or (min(size) == resize.size[0] if resize.rule == "shorter" else size == resize.size)
-    return resized and crop in (None, size) and array.shape[2] == (3 if preprocessing.color == "RGB" else 1)
+        flattened = flat(array.reshape(*array.shape[:2], -1), preprocessing)
+        return np.array(fit(flattened, preprocessing, max_pixels))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
+from lampion_edge import png
 from lampion_edge.card import Preprocessing
 from lampion_edge.errors import EdgeError, ImageError
+from lampion_edge.exif import TAG
+from lampion_edge.golden import Array
+from lampion_edge.pillow import INSTALL, pillow
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,36 +31,40 @@ _FORMATS = (
     (rb"P[1-6]\s", "PNM", "PpmImagePlugin", "PpmImageFile"),
     (rb"....ftypavi[fs]", "AVIF", "AvifImagePlugin", "AvifImageFile"),
 )
-_ORIENTATION = 0x0112
-
-
-def pillow(module: str) -> Any:
-    """The module PIL.`module`. Raises ImageError when Pillow isn't installed."""
-    try:
-        return importlib.import_module(f"PIL.{module}")
-    except ImportError as error:
-        hint = "pip install 'lampion-edge[image]'"
-        raise ImageError("opening image files needs Pillow, which is not installed", hint=hint) from error
+File = str | Path | bytes | bytearray | memoryview
 
 
 @contextmanager
-def opened(photo: str | Path | bytes | bytearray | memoryview, name: str, max_pixels: int) -> Iterator[Image]:
+def opened(photo: File, name: str, max_pixels: int) -> Iterator[Image]:
     """An image whose header was read and whose size was found to be within `max_pixels`. Raises ImageError."""
     with _stream(photo, name) as stream:
-        start = stream.read(16)
-        stream.seek(0)
-        if not start:
-            raise ImageError(f"{name}: expected an image, got 0 bytes")
-        kind, module, opener = _format(start, name)
+        kind, module, opener = _format(stream, name)
         plugin = getattr(pillow(module), opener)
         with one_sentence(name, kind):
             image = plugin(stream)
-        _check_size(image, name, max_pixels)
+        _check_size(image.width, image.height, name, max_pixels)
         yield image
 
 
-def _format(start: bytes, name: str) -> tuple[str, str, str]:
-    """The format whose files start like this, and the module and class that read it."""
+def without_pillow(photo: File, name: str, max_pixels: int) -> tuple[Array, int]:
+    """A PNG file as uint8 [height, width, 1 to 4], alpha last, and its orientation. Raises ImageError for others."""
+    with _stream(photo, name) as stream:
+        kind, _, _ = _format(stream, name)
+        if kind != "PNG":
+            raise ImageError(f"{name}: reading {kind} needs Pillow, which is not installed", hint=INSTALL)
+        data = stream.read()
+    with one_sentence(name, kind):
+        header = png.header(data)
+        _check_size(header.width, header.height, name, max_pixels)
+        return png.pixels(data, header)
+
+
+def _format(stream: IO[bytes], name: str) -> tuple[str, str, str]:
+    """The format whose files start like this one, and the module and class that read it."""
+    start = stream.read(16)
+    stream.seek(0)
+    if not start:
+        raise ImageError(f"{name}: expected an image, got 0 bytes")
     for pattern, *found in _FORMATS:
         if re.match(pattern, start, re.DOTALL):
             kind, module, opener = found
@@ -66,7 +73,7 @@ def _format(start: bytes, name: str) -> tuple[str, str, str]:
     raise ImageError(f"{name}: not an image, or of a kind not read here", hint=f"expected one of {known}")
 
 
-def _stream(photo: str | Path | bytes | bytearray | memoryview, name: str) -> IO[bytes]:
+def _stream(photo: File, name: str) -> IO[bytes]:
     if not isinstance(photo, (str, Path)):
         return io.BytesIO(photo)
     try:
@@ -77,8 +84,7 @@ def _stream(photo: str | Path | bytes | bytearray | memoryview, name: str) -> IO
         raise ImageError(f"{name}: can't be read ({getattr(error, 'strerror', None) or error})") from error
 
 
-def _check_size(image: Image, name: str, max_pixels: int) -> None:
-    width, height = image.size
+def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{name}: expected at most {max_pixels:,} pixels, got {width} x {height} = {width * height:,}",
@@ -115,7 +121,7 @@ def draft(image: Image, preprocessing: Preprocessing) -> None:
 def orientation(image: Image) -> int:
     """The EXIF orientation of a loaded image, 1 to 8; 1 (upright) where there is none or the EXIF data is broken."""
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
+        value = image.getexif().get(TAG, 1)
     except Exception:  # a damaged EXIF block is no reason to refuse a sound photo
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import io
 import struct
-import subprocess
-import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -125,22 +123,6 @@ def test_pillows_own_limit_stays_out_of_sight(monkeypatch: pytest.MonkeyPatch) -
 def test_an_endless_strip_is_not_blown_up() -> None:
     with pytest.raises(ImageError, match="too long and narrow"):
         decode(saved(Image.new("L", (60_000, 1))), Preprocessing("L", resize=Resize((256, 256), "shorter")))
-
-
-def test_without_pillow() -> None:
-    code = """
-import sys; sys.modules["PIL"] = None
-import numpy as np
-from lampion_edge import ImageError, Preprocessing, decode
-print(decode(np.zeros((2, 3, 3), np.uint8), Preprocessing()).shape)
-try: decode(b"\\x89PNG\\r\\n\\x1a\\n", Preprocessing())
-except ImageError as error: print(error, error.hint)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
-        "(2, 3, 3)",
-        "opening image files needs Pillow, which is not installed pip install 'lampion-edge[image]'",
-    ]
 
 
 # --- colour modes ---
