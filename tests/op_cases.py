@@ -28,6 +28,7 @@ class Case:
     batch_axis: tuple[int, ...] | None = None  # the inputs whose axis 0 is the batch, None where there is none
     differentiable: bool = True
     traceable: bool = True  # False where the shape of the result depends on the numbers
+    refused: bool = False  # where ONNX has no such op, which export says
     reference: Callable[..., Any] | None = None  # the same in float64 numpy, where there is an obvious expression
 
     def at(self, batch: int) -> tuple[Array, ...]:
@@ -81,12 +82,12 @@ def exactly(values: Any, dtype: Any = None) -> Draw:
 
 def case(
     name: str, function: Function, *draws: Draw, batch: tuple[int, ...] | None = None, differentiable: bool = True,
-    traceable: bool = True, reference: Callable[..., Any] | None = None,
+    traceable: bool = True, refused: bool = False, reference: Callable[..., Any] | None = None,
 ) -> Case:  # fmt: skip
     """A row; `batch` names the inputs whose axis 0 is the batch."""
     generator = np.random.default_rng(zlib.crc32(name.encode()))
     arrays = tuple(np.asarray(draw(generator)) for draw in draws)
-    return Case(name, function, arrays, batch, differentiable, traceable, reference)
+    return Case(name, function, arrays, batch, differentiable, traceable, refused, reference)
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------
@@ -301,6 +302,40 @@ def analysis() -> Iterator[Case]:
     yield case("log of 0 and below", f("log"), exactly([0.0, -1.0, np.inf]), batch=(0,), differentiable=False)
     yield case("softplus", nn("softplus"), real(2, 3), batch=(0,))
     yield case("softplus sharp", nn("softplus", beta=3.0, threshold=2.0), real(2, 3), batch=(0,))
+
+
+def _complex(function: Function) -> Function:
+    """A function of one complex tensor, or two, as one of real and imaginary parts."""
+
+    def parts(t: Any, *xs: Any) -> Any:
+        out = function(t, *map(t.complex, xs[::2], xs[1::2]))
+        return t.view_as_real(out.resolve_conj()) if out.is_complex() else out
+
+    return parts
+
+
+def complex_numbers() -> Iterator[Case]:
+    for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
+                 "sigmoid", "abs", "angle", "sgn", "conj", "conj_physical", "real", "imag", "square", "reciprocal", "neg",
+                 "resolve_conj", "view_as_real", "sum", "prod", "mean"):  # fmt: skip
+        yield case(f"complex {name}", _complex(f(name)), real(2, 3), real(2, 3), batch=(0, 1), refused=True)
+    for name in ("add", "sub", "mul", "div", "pow", "matmul"):
+        inputs = [positive(2, 2) for _ in range(4)]
+        yield case(f"complex {name}", _complex(f(name)), *inputs, refused=True)
+    yield case("complex matmul of a batch", _complex(f("matmul")), real(2, 2, 3), real(2, 2, 3), real(3, 2), real(3, 2),
+               batch=(0, 1), refused=True)  # fmt: skip
+    yield case(
+        "complex of unequal shapes", _complex(lambda t, z: z * 2j), real(2, 1), real(3), batch=(0,), refused=True
+    )
+    yield case("polar", lambda t, x, y: t.polar(x, y).imag, positive(3), real(3), batch=(0, 1), refused=True)
+    yield case("adjoint", _complex(lambda t, z: z.mH), real(2, 2, 3), real(2, 2, 3), batch=(0, 1), refused=True)
+    yield case("angle of real numbers", f("angle"), real(2, 3), batch=(0,), reference=np.angle)
+    yield case("in place imaginary part", _complex(lambda t, z: _scaled_imag(z * 1)), real(2), real(2), refused=True)
+
+
+def _scaled_imag(z: Any) -> Any:
+    z.imag.mul_(2)
+    return z
 
 
 def reductions() -> Iterator[Case]:
@@ -781,6 +816,7 @@ def programs() -> Iterator[Case]:
 
 
 CASES = [
-    *arithmetic(), *comparison(), *analysis(), *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
+    *arithmetic(), *comparison(), *analysis(), *complex_numbers(),
+    *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
     *convolutions(), *pooling(), *programs(),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from lampion.autograd import walk
 from lampion.dtypes import dtype
 from lampion.errors import UntraceableError
 from lampion.ops import analysis, arithmetic, comparison, create, index, matmul, promote, random, reduce, sorting
+from lampion.ops import complex as complexes
 from lampion.ops import diagonal as diagonals
 from lampion.ops import shape as shapes
 from lampion.ops.elementwise import Elementwise
@@ -115,6 +116,26 @@ class Tensor(Handle):
         """The last two dimensions swapped."""
         return self.transpose(-1, -2)
 
+    @property
+    def H(self) -> Tensor:  # noqa: N802 - torch's name
+        """The conjugate transpose of a matrix."""
+        return complexes.conj(self.t())
+
+    @property
+    def mH(self) -> Tensor:  # noqa: N802 - torch's name
+        """The last two dimensions swapped, and conjugated."""
+        return matmul.adjoint(self)
+
+    @property
+    def real(self) -> Tensor:
+        """The real part."""
+        return complexes.real(self)
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part of complex numbers."""
+        return complexes.imag(self)
+
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one dim."""
         return self.shape if dim is None else self.shape[dim]
@@ -130,10 +151,6 @@ class Tensor(Handle):
     def is_floating_point(self) -> bool:
         """Whether the elements are floating point numbers."""
         return self.dtype.is_floating_point
-
-    def is_complex(self) -> bool:
-        """Whether the elements are complex numbers."""
-        return self.dtype.is_complex
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in row-major order."""
@@ -420,6 +437,9 @@ class Tensor(Handle):
     __eq__, __ne__ = comparison.eq, comparison.ne  # type: ignore[assignment]
     __lt__, __le__, __gt__, __ge__ = comparison.lt, comparison.le, comparison.gt, comparison.ge
     __hash__ = object.__hash__
+
+    conj, conj_physical, angle, sgn = complexes.conj, complexes.conj_physical, complexes.angle, complexes.sgn
+    resolve_conj, resolve_neg, is_complex = complexes.resolve_conj, complexes.resolve_neg, complexes.is_complex
 
     # ---- reductions -------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from lampion.tape import Primitive
 from lampion_edge import Session
 from lampion_export.card import complete_card
 from lampion_export.convert import is_known
+from lampion_export.errors import UnsupportedError
 from lampion_export.exporter import build, serialized
 from lampion_export.trace import Example
 from lampion_export.verification import distance, run_eagerly, verify
@@ -46,7 +47,10 @@ class Subject:
 NAN_IS_PASSED_OVER = {"amax of nan", "max of nan", "argmax of nan", "amin of nan", "min of nan", "argmin of nan"}
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.traceable and c.name not in NAN_IS_PASSED_OVER], ids=str)
+EXPORTED = [c for c in CASES if c.traceable and not c.refused and c.name not in NAN_IS_PASSED_OVER]
+
+
+@pytest.mark.parametrize("case", EXPORTED, ids=str)
 def test_exported_equals_eager_at_three_batch_sizes(case: Case) -> None:
     subject = Subject(case)
     model = build(subject, subject.example(), subject.dynamic)
@@ -60,6 +64,13 @@ def test_exported_equals_eager_at_three_batch_sizes(case: Case) -> None:
             assert distance(array, got[name]) <= 1e-4 * max(1.0, float(np.abs(array).max(initial=0))), (
                 f"{name} at batch {batch}"
             )
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.traceable and c.refused], ids=str)
+def test_what_onnx_lacks_is_refused_by_name(case: Case) -> None:
+    subject = Subject(case)
+    with pytest.raises(UnsupportedError, match="can't be exported: "):
+        build(subject, subject.example(), subject.dynamic)
 
 
 def test_every_primitive_converts_or_is_refused_for_a_reason() -> None:

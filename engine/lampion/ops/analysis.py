@@ -9,6 +9,7 @@ import numpy as np
 
 from lampion.kernels import special
 from lampion.ops.comparison import where
+from lampion.ops.complex import conj
 from lampion.ops.elementwise import Elementwise, binary, unary, unbroadcast
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Exp(Elementwise):
             return np.exp(x)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * out,)
+        return (g * conj(out),)
 
 
 class Expm1(Elementwise):
@@ -34,7 +35,7 @@ class Expm1(Elementwise):
             return np.expm1(x)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * (out + 1),)
+        return (g * conj(out + 1),)
 
 
 class Log(Elementwise):
@@ -45,7 +46,7 @@ class Log(Elementwise):
             return np.log(x)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g / x,)
+        return (g / conj(x),)
 
 
 class Log1p(Elementwise):
@@ -56,7 +57,7 @@ class Log1p(Elementwise):
             return np.log1p(x)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g / (x + 1),)
+        return (g / conj(x + 1),)
 
 
 class Sqrt(Elementwise):
@@ -67,7 +68,7 @@ class Sqrt(Elementwise):
             return np.sqrt(x)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g / (out * 2),)
+        return (g / conj(out * 2),)
 
 
 class Sin(Elementwise):
@@ -76,7 +77,7 @@ class Sin(Elementwise):
     function = np.sin
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * cos(x),)
+        return (g * conj(cos(x)),)
 
 
 class Cos(Elementwise):
@@ -85,7 +86,7 @@ class Cos(Elementwise):
     function = np.cos
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (-g * sin(x),)
+        return (-g * conj(sin(x)),)
 
 
 class Tan(Elementwise):
@@ -94,7 +95,7 @@ class Tan(Elementwise):
     function = np.tan
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * (out * out + 1),)
+        return (g * conj(out * out + 1),)
 
 
 class Asin(Elementwise):
@@ -105,7 +106,7 @@ class Asin(Elementwise):
             return np.arcsin(x)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g / sqrt(1 - x * x),)
+        return (g / conj(sqrt(1 - x * x)),)
 
 
 class Acos(Elementwise):
@@ -116,7 +117,7 @@ class Acos(Elementwise):
             return np.arccos(x)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (-g / sqrt(1 - x * x),)
+        return (-g / conj(sqrt(1 - x * x)),)
 
 
 class Atan(Elementwise):
@@ -125,7 +126,7 @@ class Atan(Elementwise):
     function = np.arctan
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g / (x * x + 1),)
+        return (g / conj(x * x + 1),)
 
 
 class Atan2(Elementwise):
@@ -145,7 +146,7 @@ class Sinh(Elementwise):
     function = np.sinh
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * cosh(x),)
+        return (g * conj(cosh(x)),)
 
 
 class Cosh(Elementwise):
@@ -154,7 +155,7 @@ class Cosh(Elementwise):
     function = np.cosh
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * sinh(x),)
+        return (g * conj(sinh(x)),)
 
 
 class Tanh(Elementwise):
@@ -163,7 +164,7 @@ class Tanh(Elementwise):
     function = np.tanh
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * (1 - out * out),)
+        return (g * conj(1 - out * out),)
 
 
 class Sigmoid(Elementwise):
@@ -172,7 +173,7 @@ class Sigmoid(Elementwise):
     function = special.sigmoid
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * out * (1 - out),)
+        return (g * conj(out * (1 - out)),)
 
 
 class Erf(Elementwise):

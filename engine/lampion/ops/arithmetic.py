@@ -9,6 +9,7 @@ import numpy as np
 
 from lampion import dtypes
 from lampion.ops.comparison import isnan, where
+from lampion.ops.complex import conj, real, sgn
 from lampion.ops.create import zeros_like
 from lampion.ops.elementwise import Elementwise, binary, checked, unary, unbroadcast
 from lampion.ops.promote import cast, promoted
@@ -43,7 +44,7 @@ class Mul(Elementwise):
     function = np.multiply
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
-        return (lambda: unbroadcast(g * y, x)), (lambda: unbroadcast(g * x, y))
+        return (lambda: unbroadcast(g * conj(y), x)), (lambda: unbroadcast(g * conj(x), y))
 
 
 class Div(Elementwise):
@@ -54,7 +55,7 @@ class Div(Elementwise):
             return x / y
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
-        return (lambda: unbroadcast(g / y, x)), (lambda: unbroadcast(-g * out / y, y))
+        return (lambda: unbroadcast(g / conj(y), x)), (lambda: unbroadcast(-g * conj(out / y), y))
 
 
 class Pow(Elementwise):
@@ -68,10 +69,10 @@ class Pow(Elementwise):
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
         def base() -> Tensor:
-            return unbroadcast(g * where(y == 0, 0.0, y * x ** (y - 1)), x)
+            return unbroadcast(g * conj(where(y == 0, 0.0, y * x ** (y - 1))), x)
 
         def exponent() -> Tensor:
-            return unbroadcast(g * where((x == 0) & (y >= 0), 0.0, out * x.log()), y)
+            return unbroadcast(g * conj(where((x == 0) & (real(y) >= 0), 0.0, out * x.log())), y)
 
         return base, exponent
 
@@ -168,7 +169,7 @@ class Abs(Elementwise):
         return Spec(x.shape, np.zeros(0, x.dtype).real.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
-        return (g * sign(x),)
+        return (g * sgn(x),)
 
 
 class Sign(Elementwise):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lampion.ops.complex import conj
 from lampion.ops.elementwise import unbroadcast
 from lampion.symbolic import Spec, SymInt, broadcast_shapes, same
 from lampion.tape import Primitive
@@ -24,15 +25,20 @@ class MatMul(Primitive):
         return Spec((*broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]), x.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Any, ...]:
-        return (lambda: unbroadcast(g @ y.transpose(-1, -2), x)), (lambda: self._right(g, x, y))
+        return (lambda: unbroadcast(g @ adjoint(y), x)), (lambda: self._right(g, x, y))
 
     def _right(self, g: Tensor, x: Tensor, y: Tensor) -> Tensor:
         if y.ndim == 2 and x.ndim > 2:  # one product over all rows instead of a sum of products
-            return x.reshape(-1, x.shape[-1]).t() @ g.reshape(-1, g.shape[-1])
-        return unbroadcast(x.transpose(-1, -2) @ g, y)
+            return conj(x.reshape(-1, x.shape[-1])).t() @ g.reshape(-1, g.shape[-1])
+        return unbroadcast(adjoint(x) @ g, y)
 
 
 _MATMUL = MatMul()
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of matrices [..., n, m]."""
+    return conj(input.transpose(-1, -2))
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:

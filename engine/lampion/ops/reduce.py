@@ -11,6 +11,7 @@ from lampion import dtypes
 from lampion.ops.analysis import exp, log, sqrt
 from lampion.ops.arithmetic import abs
 from lampion.ops.comparison import where
+from lampion.ops.complex import conj
 from lampion.ops.create import arange
 from lampion.ops.dims import axes, axis
 from lampion.ops.promote import as_tensor, cast, promoted
@@ -88,8 +89,8 @@ class Prod(Reduction):
         if len(self.dims) != 1:
             flat, back = _dims_last(x, self.dims)
             others = _product_of_others(flat, -1)
-            return (self.kept(g, x) * back(others),)
-        return (self.kept(g, x) * _product_of_others(x, self.dims[0]),)
+            return (self.kept(g, x) * conj(back(others)),)
+        return (self.kept(g, x) * conj(_product_of_others(x, self.dims[0])),)
 
 
 class ArgExtreme(Primitive):
