@@ -10,7 +10,7 @@ import torch
 from oracle.peers.compare import DisagreementError
 from oracle.peers.convert import Converter, MissingError, find
 from oracle.peers.outcome import Outcome, Status
-from oracle.peers.tally import Tally, TorchRefusesError, spread
+from oracle.peers.tally import Tally, TorchRefusesError
 from torch.testing._internal.common_optimizers import optim_db
 
 import lampion
@@ -34,13 +34,13 @@ def names() -> list[str]:
 
 
 def run(name: str, *, full: bool = False) -> dict[str, Outcome]:
-    """Twenty steps for each of PyTorch's settings; after every step all parameters are compared."""
+    """Twenty steps for each of PyTorch's settings, `full` or not; after every step all parameters are compared."""
     try:
         kind = find(name)
     except MissingError as error:
         return {"steps": Outcome(Status.MISSING, str(error))}
     entry, tally = entries()[name], Tally()
-    for i, setting in spread(entry.optim_inputs_func(device="cpu"), full):
+    for i, setting in enumerate(entry.optim_inputs_func(device="cpu")):
         kwargs = {k: v for k, v in setting.kwargs.items() if k not in IMPLEMENTATION}
         shown = ", ".join(f"{k}={v}" for k, v in kwargs.items()) or "defaults"
         try:

@@ -33,10 +33,11 @@ PyTorch keeps, for its own tests, databases of ops, modules and optimizers with 
 
 An entry (an op, or one variant of it) agrees when lampion does on every sample that PyTorch accepts: structure,
 dtype, shape and numbers. Samples are float32 and int64 for `forward`, float64 for gradients (complex where an op takes
-nothing else), at most 60 of each, evenly spread (`--full` takes all). Gradients are those of a randomly weighted sum of
-the outputs with respect to every input; second gradients those of a weighted sum of the first. Modules carry the same
-weights, in train and eval; optimizers take 20 steps. `random` are entries whose numbers are drawn, or whose memory is
-uninitialised: dtype and shape are compared, of their gradients nothing. What is `not planned` has its reason below.
+nothing else), at most 60 of each for an op, evenly spread (`--full` takes all). Gradients are those of a randomly
+weighted sum of the outputs with respect to every input; second gradients those of a weighted sum of the first. Modules
+carry the same weights, in train and eval; optimizers take 20 steps. `random` are entries whose numbers are drawn, or
+whose memory is uninitialised: dtype and shape are compared, of their gradients nothing. What is `not planned` has its
+reason below.
 """
 
 
@@ -44,7 +45,7 @@ def main() -> int:
     """The command; 1 where --update would lose entries."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="entries by name, variant or pattern")
-    parser.add_argument("--full", action="store_true", help="all samples instead of at most 60 of an entry and dtype")
+    parser.add_argument("--full", action="store_true", help="all samples instead of at most 60 of an op and dtype")
     parser.add_argument("--update", action="store_true", help="write docs/coverage.md and expected.json")
     parser.add_argument("--processes", type=int, help="default: one per core")
     options = parser.parse_args()

@@ -11,7 +11,7 @@ from oracle.peers.convert import MissingError, lacks_a_name
 from oracle.peers.outcome import Outcome, Status
 
 T = TypeVar("T")
-SAMPLES = 60  # of an entry of a database and a dtype, unless all are asked for
+SAMPLES = 60  # of an op and a dtype, unless all are asked for
 
 
 class TorchRefusesError(Exception):
