@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -67,7 +68,15 @@ def _fastapi(plane: DataPlane) -> FastAPI:
         assert isinstance(error, HTTPException)
         return error_response(no_route(error, request, plane.repository.names()), request)
 
-    api = FastAPI(title="lampion", version=release(), lifespan=lifespan, redoc_url=None, redirect_slashes=False)
+    # /docs must work where there is no network, and tell nobody's validator what is served here.
+    api = FastAPIOffline(
+        title="lampion",
+        version=release(),
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        swagger_ui_parameters={"validatorUrl": None},
+    )
     api.add_exception_handler(HTTPException, not_routed)
     for route in ROUTES:
         api.add_api_route(

@@ -227,5 +227,6 @@ def _first_error(results: Sequence[_Shown | BaseException], first: int) -> list[
             if not isinstance(told, BadRequestError):
                 raise result
             field = f"photos[{index}]"
-            raise BadRequestError(f"{field}: {told}", field=field, hint=told.hint) from result
+            reason = str(told).removeprefix("photo: ")  # what edge calls a photo that has no file name
+            raise BadRequestError(f"{field}: {reason}", field=field, hint=told.hint) from result
     return [result for result in results if not isinstance(result, BaseException)]

@@ -19,14 +19,14 @@ from lampion_server.protocol import read_json
 async def read_photos(request: Request, seconds: float) -> list[bytes]:
     """The image files in a request: the files of a multipart form, base64 texts in JSON, else the body itself.
 
-    JSON is `{"image": TEXT}` or `{"images": [TEXT, ...]}`. Any other content type is taken for one photo, since
-    `curl --data-binary @photo.jpg` says application/x-www-form-urlencoded. Raises `BadRequestError` when there is none.
+    JSON is `{"image": TEXT}` or `{"images": [TEXT, ...]}`; no photo begins with a brace. Any other content type is taken
+    for one photo, since curl says application/x-www-form-urlencoded of both. Raises `BadRequestError` when there is none.
     """
     body = await read_body(request, seconds)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
         return await _from_form(request)
-    if content_type == "application/json":
+    if content_type == "application/json" or body.startswith(b"{"):
         return _from_json(body)
     if not body:
         hint = "send the file itself: curl --data-binary @photo.jpg"

@@ -157,16 +157,14 @@ async def infer(request: Request, plane: DataPlane) -> Response:
 
 
 async def predict(request: Request, plane: DataPlane) -> Response:
+    _known_query(request, examples.PHOTO_QUERY)
     top, threshold = _number(request, "top", int, 1, math.inf), _number(request, "threshold", float, 0, 1)
     name, wanted = _model(request)
     plane.metadata(name, wanted)
     photos = await read_photos(request, plane.settings.request_timeout)
     async with while_connected(request):
         done = await plane.predict(name, wanted, photos, top, threshold or 0.0)
-    predictions = [
-        {"labels": [label.as_json() for label in labels]}
-        for labels in done.labels
-    ]
+    predictions = [{"labels": [label.as_json() for label in labels]} for labels in done.labels]
     headers = {"Server-Timing": server_timing(decode=done.decode, queue=done.queue, compute=done.compute)}
     return json_response({"model": done.model, "version": done.version, "predictions": predictions}, headers=headers)
 
@@ -177,6 +175,14 @@ def _json_length(request: Request) -> int | None:
     if text is not None and not text.isdecimal():
         raise BadRequestError(f"{JSON_LENGTH}: expected a number of bytes, got {text!r:.80}", field=JSON_LENGTH)
     return None if text is None else int(text)
+
+
+def _known_query(request: Request, known: Sequence[Mapping[str, Any]]) -> None:
+    """A misspelt parameter would be ignored in silence, and the answer be another than was meant."""
+    names = [parameter["name"] for parameter in known]
+    for name in request.query_params:
+        if name not in names:
+            raise BadRequestError(f"query: expected {' or '.join(names)}, got {name!r:.80}", field=name)
 
 
 def _number(request: Request, name: str, kind: Callable[[str], float], least: float, most: float) -> Any:
@@ -190,7 +196,8 @@ def _number(request: Request, name: str, kind: Callable[[str], float], least: fl
         value = math.nan
     if not least <= value <= most:
         bounds = f"at least {least}" if most == math.inf else f"{least} to {most}"
-        raise BadRequestError(f"{name}: expected a number, {bounds}, got {text!r:.80}", field=name)
+        what = "an integer" if kind is int else "a number"
+        raise BadRequestError(f"{name}: expected {what}, {bounds}, got {text!r:.80}", field=name)
     return value
 
 

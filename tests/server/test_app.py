@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from inspect import ismodule
 from typing import Any
@@ -54,6 +55,16 @@ def test_openapi_shows_every_route(server: Any) -> None:
     assert [parameter["name"] for parameter in infer["parameters"]] == ["model"]
     predict = paths["/v1/models/{model}/predict"]["post"]
     assert [parameter["name"] for parameter in predict["parameters"]] == ["model", "top", "threshold"]
+
+
+def test_the_docs_need_no_network(server: Any) -> None:
+    page = server.client.get("/docs")
+    assert page.status_code == 200
+    assert "://" not in page.text
+    parts = re.findall(r"""(?:href|src)="([^"]+)"|url: '([^']+)'""", page.text)
+    assert len(parts) == 4
+    assert [server.client.get(one or other).status_code for one, other in parts] == [200] * 4
+    assert '"validatorUrl": null' in page.text
 
 
 def test_every_error_has_a_status_and_a_code_of_its_own() -> None:

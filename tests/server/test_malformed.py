@@ -164,9 +164,14 @@ def test_predict_says_what_is_wrong(server: Any, content_type: str, body: bytes,
     check(server, server.client.post("/v1/models/digits/predict", content=body, headers=headers), status, field)
 
 
-QUERIES = [("top=0", "top"), ("top=-1", "top"), ("top=x", "top"), ("top=1.5", "top"), ("top=", "top")] + [
-    (f"threshold={value}", "threshold") for value in ("2", "-0.1", "nan", "x", "")
-]
+QUERIES = [
+    ("top=0", "top"),
+    ("top=-1", "top"),
+    ("top=x", "top"),
+    ("top=1.5", "top"),
+    ("top=", "top"),
+    ("tpo=1", "tpo"),
+] + [(f"threshold={value}", "threshold") for value in ("2", "-0.1", "nan", "x", "")]
 
 
 @pytest.mark.parametrize(("query", "field"), QUERIES)
