@@ -68,15 +68,16 @@ def run(folder: Path, epochs: int = EPOCHS) -> int:
     show_answers(photos, answers)
     step(4, "the same file on the edge runtime: lampion-edge run")
     agree = compare_with_edge(path, photos, answers)
-    print(GO_ON.format(path=path, photo=photos[0]))
+    names = {"lampion": shown(script("lampion")), "edge": shown(script("lampion-edge"))}
+    print(GO_ON.format(path=path, photo=photos[0], **names))
     return 0 if agree else 1
 
 
 GO_ON = """
 To go on by hand:
-  lampion serve {path}
+  {lampion} serve {path}
   curl --data-binary @{photo} http://127.0.0.1:8000/v1/models/digits/predict
-  lampion-edge run {path} {photo}"""
+  {edge} run {path} {photo}"""
 
 
 # ---- data and training ----------------------------------------------------------------------------------------------
@@ -245,3 +246,8 @@ def compare_with_edge(path: Path, photos: list[Path], answers: list[dict[str, An
 def script(name: str) -> str:
     """The path of an installed command of this environment."""
     return str(Path(sysconfig.get_path("scripts")) / name)
+
+
+def shown(path: str) -> str:
+    """A path as one would type it: from this folder, if it lies below it."""
+    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
