@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import uvicorn
 
@@ -32,16 +31,13 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def serve(args: Namespace) -> int:
-    """Serve until SIGTERM or Ctrl-C, then finish what is under way. Prints one line when ready; 1 if it can't start."""
-    try:
-        settings = Settings.read(args)
-        with _bound(settings) as listener:
-            _run(settings, listener)
-    except StartupError as error:
-        print(f"lampion serve: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # uvicorn raises it again after its orderly end
-        pass
+    """Serve until SIGTERM or Ctrl-C, then finish what is under way. Prints one line when ready.
+
+    Raises `StartupError` if it can't start.
+    """
+    settings = Settings.read(args)
+    with _bound(settings) as listener, suppress(KeyboardInterrupt):  # uvicorn raises it again after its orderly end
+        _run(settings, listener)
     return 0
 
 
@@ -58,13 +54,13 @@ def _bound(settings: Settings) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         hint = "choose another --host or --port (0 takes a free one)"
-        raise StartupError(f"can't listen on {settings.host} port {settings.port}: {reason}; {hint}") from None
+        raise StartupError(f"can't listen on {settings.host} port {settings.port}: {reason}", hint=hint) from None
     return listener
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
     if not settings.models:
-        raise StartupError("expected at least one model file or folder, got none")
+        raise StartupError("expected at least one model file or folder, got none", hint="lampion serve model.onnx")
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     metrics = Metrics()
     repository = Repository(settings.models, settings, metrics.batch)

@@ -142,7 +142,7 @@ class DeadlineExceededError(ServerError):
 
 
 class StartupError(ServerError):
-    """`lampion serve` can't start; its message is the one line that is printed."""
+    """`lampion serve` can't start; its message and its hint are what is printed."""
 
 
 def as_server_error(error: BaseException) -> ServerError:

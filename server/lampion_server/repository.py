@@ -161,7 +161,7 @@ class Repository:
         for path in self._paths:
             if path.is_dir() and not find([path]):
                 hint = "expected .onnx files in it, or NAME/VERSION/model.onnx"
-                raise StartupError(f"{path}: holds no model; {hint}", field="models", hint=hint)
+                raise StartupError(f"{path}: holds no model", field="models", hint=hint)
         opened = [self._open(source, strict=source.path in self._paths) for source in find(self._paths)]
         self._publish(_by_version(opened))
 
@@ -238,7 +238,7 @@ def threads_per_worker(settings: Settings) -> int:
     threads = settings.threads or max(1, cores // settings.workers)
     if settings.workers * threads > cores:
         message = f"{settings.workers} workers of {threads} threads: expected at most {cores} cores in use"
-        raise StartupError(f"{message}; lower --workers or --threads", field="workers")
+        raise StartupError(message, field="workers", hint="lower --workers or --threads")
     return threads
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,9 +15,11 @@ PREFIX = "LAMPION_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def setting(default: Any, help: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+def setting(
+    default: Any, help: str, *, least: float | None = None, most: float = math.inf, choices: tuple[str, ...] = ()
+) -> Any:
     """A field of `Settings` that carries its own documentation and bounds."""
-    return field(default=default, metadata={"help": help, "least": least, "choices": choices})
+    return field(default=default, metadata={"help": help, "least": least, "most": most, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,13 @@ class Settings:
     Raises `StartupError` for a value out of bounds.
     """
 
-    models: tuple[str, ...] = field(
-        default=(),
-        metadata={
-            "help": "model files, a folder of .onnx files, or a folder NAME/VERSION/model.onnx "
-            f"(in the variable separated by '{os.pathsep}')"
-        },
+    models: tuple[str, ...] = setting(
+        (),
+        "model files, a folder of .onnx files, or a folder NAME/VERSION/model.onnx "
+        f"(in the variable separated by '{os.pathsep}')",
     )
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
-    port: int = setting(8000, "port to listen on; 0 takes a free one", least=0)
+    port: int = setting(8000, "port to listen on; 0 takes a free one", least=0, most=65535)
     workers: int = setting(1, "batches of one model that compute at the same time", least=1)
     threads: int = setting(0, "threads of one batch; 0 shares the usable cores among the workers", least=0)
     max_batch: int = setting(32, "most rows that are computed together; 1 switches batching off", least=1)
@@ -90,8 +91,9 @@ def _parse(variable: str, text: str, default: Any) -> Any:
 
 
 def _check(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
-    least, choices = metadata.get("least"), metadata.get("choices")
-    if least is not None and not value >= least:
-        raise StartupError(f"setting {name}: expected at least {least}, got {value}", field=name)
+    least, most, choices = (metadata[key] for key in ("least", "most", "choices"))
+    if least is not None and not least <= value <= most:
+        bounds = f"at least {least}" if most == math.inf else f"{least} to {most}"
+        raise StartupError(f"setting {name}: expected {bounds}, got {value}", field=name)
     if choices and value not in choices:
         raise StartupError(f"setting {name}: expected one of {', '.join(choices)}, got {value!r}", field=name)

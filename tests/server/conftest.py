@@ -58,7 +58,9 @@ def save(
     return path
 
 
-def iris(path: Path, *, version: str = "1", scale: float = 2.0, golden: Golden | None = None) -> Path:
+def iris(
+    path: Path, *, version: str = "1", scale: float = 2.0, golden: Golden | None = None, checksum: str = ""
+) -> Path:
     """`y = scale * x[:, :3]`, float32 [batch, 4] to [batch, 3]."""
     nodes = [
         helper.make_node("Slice", ["x", "start", "end", "axis"], ["part"]),
@@ -71,7 +73,7 @@ def iris(path: Path, *, version: str = "1", scale: float = 2.0, golden: Golden |
         "inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 4]}],
         "outputs": [{"name": "y", "dtype": "float32", "shape": ["batch", 3]}],
     }
-    card = {"name": "iris", "version": version, "task": "tensor", **specs}
+    card = {"name": "iris", "version": version, "task": "tensor", "checksum": checksum, **specs}
     return save(path, nodes, [x], [y], constants=constants, card=card, golden=golden)
 
 

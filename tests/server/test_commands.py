@@ -18,10 +18,11 @@ import pytest
 
 PROGRAM = """
 import argparse, sys
+from lampion_edge.commands import run_command
 from lampion_server.commands import SERVE
 parser = argparse.ArgumentParser("lampion serve")
 SERVE.arguments(parser)
-sys.exit(SERVE.run(parser.parse_args()))
+sys.exit(run_command(SERVE, parser.parse_args()))
 """
 
 
@@ -97,52 +98,48 @@ def test_an_idle_keep_alive_connection_does_not_hold_it(folder: Path) -> None:
         process.wait(timeout=20)
 
 
-def missing(folder: Path) -> list[object]:
-    return [folder / "none.onnx", "--port", 0]
+REFUSALS: list[tuple[list[object], str, str]] = [
+    (["{folder}/none.onnx"], "{folder}/none.onnx: there is no such file", "check the path"),
+    (["{folder}/text.onnx"], "{folder}/text.onnx: not an ONNX model", "was the file copied whole?"),
+    (["{folder}/damaged.onnx"], "{folder}/damaged.onnx: the graph is not the one its card describes", "copy or export"),
+    ([], "expected at least one model file or folder, got none", "lampion serve model.onnx"),
+    (["{folder}/empty"], "{folder}/empty: holds no model", "expected .onnx files in it"),
+    (["{folder}/text.onnx", "--port", 70000], "setting port: expected 0 to 65535, got 70000", ""),
+    (
+        ["{folder}/text.onnx", "--host", "no.such.host.invalid"],
+        "can't listen on no.such.host.invalid",
+        "choose another",
+    ),
+    (["{folder}/text.onnx", "--max-batch", 0], "setting max_batch: expected at least 1, got 0", ""),
+    (["{folder}/text.onnx", "--workers", 999, "--threads", 9], "999 workers of 9 threads", "lower --workers"),
+]
 
 
-def no_model(folder: Path) -> list[object]:
-    (folder / "text.onnx").write_text("no model")
-    return [folder / "text.onnx", "--port", 0]
-
-
-def nothing(folder: Path) -> list[object]:
-    return ["--port", 0]
-
-
-def empty(folder: Path) -> list[object]:
-    return [folder, "--port", 0]
-
-
-def bad_port(folder: Path) -> list[object]:
-    return [folder / "none.onnx", "--port", 70000]
-
-
-def bad_host(folder: Path) -> list[object]:
-    return [folder / "none.onnx", "--host", "no.such.host.invalid"]
-
-
-def bad_setting(folder: Path) -> list[object]:
-    return [folder / "none.onnx", "--max-batch", 0]
-
-
-@pytest.mark.parametrize("arguments", [missing, no_model, nothing, empty, bad_port, bad_host, bad_setting])
-def test_what_it_refuses_is_one_line(tmp_path: Path, arguments: Any) -> None:
-    done = run(*arguments(tmp_path))
+@pytest.mark.parametrize(("arguments", "message", "hint"), REFUSALS)
+def test_what_it_refuses_is_a_line_and_a_hint(
+    tmp_path: Path, build: Any, arguments: list[object], message: str, hint: str
+) -> None:
+    (tmp_path / "text.onnx").write_text("no model")
+    (tmp_path / "empty").mkdir()
+    build.iris(tmp_path / "damaged.onnx", checksum=f"sha256:{'0' * 64}")
+    given = [str(argument).format(folder=tmp_path) for argument in arguments]
+    done = run("--port", 0, *given)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("lampion serve: ")
-    assert done.stderr.count("\n") == 1
+    first, *more = done.stderr.splitlines()
+    assert first.startswith(f"lampion: error: {message.format(folder=tmp_path)}")
+    assert [line.startswith("hint: ") and hint in line for line in more] == ([True] if hint else [])
 
 
-def test_a_port_in_use_is_one_line(folder: Path) -> None:
+def test_a_port_in_use_is_a_line_and_a_hint(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run(folder / "iris.onnx", "--port", taken.getsockname()[1])
     assert done.returncode == 1
-    assert "in use" in done.stderr
-    assert done.stderr.count("\n") == 1
+    first, hint = done.stderr.splitlines()
+    assert "in use" in first
+    assert hint == "hint: choose another --host or --port (0 takes a free one)"
 
 
 def test_a_wrong_variable_is_one_line() -> None:
     done = run("x.onnx", LAMPION_PORT="http")
     assert done.returncode == 1
-    assert done.stderr.startswith("lampion serve: LAMPION_PORT: expected a value of type int, got 'http'")
+    assert done.stderr.startswith("lampion: error: LAMPION_PORT: expected a value of type int, got 'http'")

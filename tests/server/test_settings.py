@@ -71,6 +71,7 @@ def test_models_from_either() -> None:
         ("request_timeout", float("nan")),
         ("log_level", "loud"),
         ("port", -1),
+        ("port", 65536),
     ],
 )
 def test_values_out_of_bounds(name: str, value: Any) -> None:
