@@ -338,6 +338,196 @@ def _scaled_imag(z: Any) -> Any:
     return z
 
 
+def special(name: str, *args: Any, **kwargs: Any) -> Function:
+    """t.special.name(*tensors, *args, **kwargs)"""
+    return lambda t, *xs: getattr(t.special, name)(*xs, *args, **kwargs)
+
+
+def special_functions() -> Iterator[Case]:
+    for name, draw in (
+        ("gammaln", positive), ("digamma", positive), ("erfcx", unit), ("erfinv", unit), ("ndtri", _share),
+        ("log_ndtr", real), ("i0e", real), ("i1e", real),
+    ):  # fmt: skip
+        yield case(name, special(name), draw(2, 3), batch=(0,), refused=True)
+    yield case("erfc", special("erfc"), real(2, 3), batch=(0,))
+    for name in ("bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "scaled_modified_bessel_k0", "scaled_modified_bessel_k1",
+                 "modified_bessel_k0", "modified_bessel_k1"):  # fmt: skip
+        yield case(name, special(name), positive(2, 3), batch=(0,), refused=True)
+        yield case(
+            f"{name} far out",
+            special(name),
+            exactly([0.0, -1.0, 1e-3, 24.9, 25.1, 90.0]),
+            differentiable=False,
+            refused=True,
+        )
+    yield case(
+        "airy_ai",
+        special("airy_ai"),
+        exactly([-30.0, -9.0, -1.9, 0.0, 0.4, 2.1, 9.0]),
+        differentiable=False,
+        refused=True,
+    )
+    for name, places in (
+        ("gammaln", [-2.5, -1.0, 0.0, 1e-9, 30.0, 1e9, np.inf]), ("digamma", [-2.5, 0.0, 1e-9, 30.0, 1e9]),
+        ("erfc", [-30.0, -0.4, 0.4, 5.0, 26.0]), ("erfcx", [-5.0, -0.4, 0.4, 5.0, 1e9]),
+        ("erfinv", [-1.0, 0.0, 0.999999, 1.0, 2.0]),
+        ("ndtri", [0.0, 1e-300, 1e-5, 0.5, 0.9999, 1.0]), ("log_ndtr", [-1e3, -1.0, 0.0, 8.0]),
+        ("i0e", [-90.0, 0.0, 24.9, 25.1]),
+        ("i1e", [-90.0, 0.0, 1e-9, 24.9, 25.1]), ("i0", [-30.0, 0.0]), ("i1", [-30.0, 0.0]), ("entr", [-1.0, 0.0, np.inf]),
+    ):  # fmt: skip
+        yield case(
+            f"{name} far out",
+            special(name),
+            exactly(places),
+            differentiable=False,
+            refused=name not in ("entr", "erfc"),
+        )
+    for n in range(4):
+        yield case(
+            f"polygamma {n}", lambda t, x, n=n: t.special.polygamma(n, x), positive(2, 3), batch=(0,), refused=True
+        )
+    yield case(
+        "zeta", lambda t, x: t.special.zeta(2.5, x), positive(2, 3), batch=(0,), differentiable=False, refused=True
+    )
+    yield case("zeta far out", special("zeta"), exactly([1.0, 3.0, 3.0, 2.5, 0.5]), exactly([2.0, -2.5, -2.0, -2.5, 1.0]),
+               differentiable=False, refused=True)  # fmt: skip
+    for name in ("gammainc", "gammaincc"):
+        yield case(name, lambda t, x, n=name: getattr(t.special, n)(t.tensor(1.5, dtype=x.dtype), x), positive(3), batch=(0,),
+                   refused=True)  # fmt: skip
+        yield case(f"{name} far out", special(name), exactly([0.0, 1.0, 30.0, 200.0, 200.0, 1.0, 2.0]),
+                   exactly([1.0, 0.0, 25.0, 150.0, 260.0, np.inf, -1.0]), differentiable=False, refused=True)  # fmt: skip
+    yield case("multigammaln", special("multigammaln", 3), above_1(2, 3), batch=(0,), refused=True)
+    yield case("ndtr", special("ndtr"), real(2, 3), batch=(0,))
+    for name, draw in (("i0", real), ("i1", real)):
+        yield case(name, special(name), draw(2, 3), batch=(0,), refused=True)
+    for name, draw in (("spherical_bessel_j0", real), ("entr", positive), ("expit", real), ("logit", _share)):
+        yield case(name, special(name), draw(2, 3), batch=(0,))
+    yield case("logit within eps", special("logit", 0.3), exactly([0.1, 0.4, 0.8]), batch=(0,))
+    yield case("xlogy", f("xlogy"), exactly([[0.0], [1.5]]), positive(3), batch=(0,))
+    yield case("xlog1py", special("xlog1py"), real(2, 1), positive(3), batch=(0,))
+    yield case(
+        "xlogy at its edges", f("xlogy"), exactly([0.0, 0.0, 1.0]), exactly([0.0, np.nan, 0.0]), differentiable=False
+    )
+    families = ["chebyshev_polynomial_{t,u,v,w}", "shifted_chebyshev_polynomial_{t,u,v,w}", "hermite_polynomial_{h,he}"]
+    for pattern in [*families, "laguerre_polynomial_{l}", "legendre_polynomial_{p}"]:
+        stem, _, kinds = pattern.removesuffix("}").partition("{")
+        for kind in kinds.split(","):
+            yield case(stem + kind, special(stem + kind, 3), real(2, 3), batch=(0,))
+            yield case(f"{stem}{kind} of several degrees", lambda t, x, n=stem + kind: getattr(t.special, n)(x, t.arange(9)),
+                       unit(2, 1), batch=(0,))  # fmt: skip
+
+
+def _share(*shape: int) -> Draw:
+    """Within (0.05, 0.95)."""
+    return lambda g: g.uniform(0.05, 0.95, shape)
+
+
+def fft(name: str, *args: Any, **kwargs: Any) -> Function:
+    """t.fft.name(*tensors, *args, **kwargs)"""
+    return lambda t, *xs: getattr(t.fft, name)(*xs, *args, **kwargs)
+
+
+def transforms() -> Iterator[Case]:
+    numbers = real(2, 3, 4), real(2, 3, 4)
+    for name in (
+        "fft",
+        "ifft",
+        "irfft",
+        "hfft",
+        "fft2",
+        "ifft2",
+        "irfft2",
+        "hfft2",
+        "fftn",
+        "ifftn",
+        "irfftn",
+        "hfftn",
+    ):
+        yield case(name, _complex(fft(name)), *numbers, refused=True)
+    for name in ("fft", "ifft", "irfft", "hfft"):
+        for norm in ("ortho", "forward", "backward"):
+            yield case(
+                f"{name} {norm}", _complex(fft(name, n=5, dim=1, norm=norm)), *numbers, batch=(0, 1), refused=True
+            )
+        yield case(f"{name} cut", _complex(fft(name, n=3)), *numbers, batch=(0, 1), refused=True)
+    for name in ("rfft", "ihfft", "rfft2", "ihfft2", "rfftn", "ihfftn"):
+        yield case(
+            name, lambda t, x, n=name: t.view_as_real(getattr(t.fft, n)(x).resolve_conj()), real(2, 3, 5), refused=True
+        )
+    yield case("rfftn of sizes", lambda t, x: t.view_as_real(t.fft.rfftn(x, s=(4, 6), norm="ortho")), real(2, 3, 5), batch=(0,),
+               refused=True)  # fmt: skip
+    yield case("irfft of one", _complex(fft("irfft", n=1)), real(2, 1), real(2, 1), refused=True)
+    for name in ("fftshift", "ifftshift"):
+        yield case(name, fft(name), real(3, 4))
+        yield case(f"{name} dim", fft(name, dim=1), real(3, 5), batch=(0,))
+    for n in (4, 5):
+        yield case(f"fftfreq {n}", lambda t, x, n=n: x + t.fft.fftfreq(n, 0.5, dtype=x.dtype), real(n))
+        yield case(f"rfftfreq {n}", lambda t, x, n=n: x + t.fft.rfftfreq(n, dtype=x.dtype), real(n // 2 + 1))
+
+
+def _flat(t: Any, width: int = 4) -> Any:
+    """A window that is not flat to the last digit: PyTorch warns of one that is left away."""
+    return t.linspace(0.9, 1.1, width, dtype=t.float64)
+
+
+def spectrograms() -> Iterator[Case]:
+    signal, window = real(2, 12), positive(4)
+    for name, settings in (
+        ("", {}), (" one side", {"onesided": False}), (" scaled", {"normalized": True, "hop_length": 2}),
+        (" off centre", {"center": False}), (" of zeros", {"pad_mode": "constant"}), (" of edges", {"pad_mode": "replicate"}),
+        (" in turn", {"pad_mode": "circular"}),
+    ):  # fmt: skip
+        yield case(f"stft{name}", lambda t, x, w, s=settings: t.view_as_real(t.stft(x, 4, window=w, return_complex=True, **s)),
+                   signal, window, batch=(0,), refused=True)  # fmt: skip
+    yield case("stft with a narrow window", lambda t, x, w: t.view_as_real(t.stft(x, 7, 2, 4, w, return_complex=True)),
+               signal, window, batch=(0,), refused=True)  # fmt: skip
+    numbers = real(2, 3, 6), real(2, 3, 6)
+    yield case("istft", _complex(lambda t, z: t.istft(z, 4, window=_flat(t))), *numbers, refused=True)
+    yield case(
+        "istft of a length",
+        _complex(lambda t, z: t.istft(z, 5, 2, length=9, window=_flat(t, 5))),
+        *numbers,
+        refused=True,
+    )
+    yield case(
+        "istft scaled",
+        _complex(lambda t, z: t.istft(z, 4, 2, window=_flat(t), normalized=True, center=False)),
+        *numbers,
+        refused=True,
+    )
+    yield case(
+        "istft of both sides",
+        _complex(lambda t, z: t.istft(z, 4, 1, window=_flat(t))),
+        real(4, 6),
+        real(4, 6),
+        refused=True,
+    )
+
+
+def windows() -> Iterator[Case]:
+    for name in ("hann", "hamming", "blackman", "bartlett", "kaiser"):
+        for length in (0, 1, 6):
+            yield case(
+                f"{name}_window {length}",
+                lambda t, x, n=name, m=length: x * getattr(t, f"{n}_window")(m, dtype=x.dtype),
+                real(1),
+            )
+        yield case(
+            f"{name}_window symmetric",
+            lambda t, x, n=name: x * getattr(t, f"{n}_window")(5, False, dtype=x.dtype),
+            real(1),
+        )
+    for name, settings in (
+        ("hann", {}), ("hamming", {}), ("blackman", {}), ("bartlett", {}), ("kaiser", {"beta": 3.0}), ("cosine", {}),
+        ("nuttall", {}),
+        ("exponential", {"tau": 2.0}), ("gaussian", {"std": 2.0}), ("general_cosine", {"a": [0.4, 0.5, 0.1]}),
+        ("general_hamming", {"alpha": 0.6}),
+    ):  # fmt: skip
+        for sym in (True, False):
+            yield case(f"window {name} {sym}", lambda t, x, n=name, s={**settings, "sym": sym}:
+                       x * getattr(t.signal.windows, n)(5, dtype=x.dtype, **s), real(1))  # fmt: skip
+
+
 def reductions() -> Iterator[Case]:
     for name, reference in (("sum", np.sum), ("mean", np.mean), ("amax", np.max), ("amin", np.min)):
         yield case(name, f(name), real(2, 3), batch=(0,), reference=reference)
@@ -816,7 +1006,7 @@ def programs() -> Iterator[Case]:
 
 
 CASES = [
-    *arithmetic(), *comparison(), *analysis(), *complex_numbers(),
-    *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
+    *arithmetic(), *comparison(), *analysis(), *complex_numbers(), *special_functions(),
+    *transforms(), *spectrograms(), *windows(), *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
     *convolutions(), *pooling(), *programs(),
 ]  # fmt: skip

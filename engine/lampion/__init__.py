@@ -3,7 +3,7 @@
 import difflib
 from typing import Any
 
-from lampion import autograd, nn, optim, utils
+from lampion import autograd, fft, nn, optim, signal, special, utils
 from lampion.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from lampion.dtypes import bool_ as bool
 from lampion.dtypes import (
@@ -235,6 +235,9 @@ from lampion.ops.shape import (
     unsqueeze,
 )
 from lampion.ops.sorting import argsort, bincount, median, searchsorted, sort, topk, unique
+from lampion.ops.special import digamma, erfc, erfinv, i0, igamma, igammac, lgamma, logit, mvlgamma, polygamma, xlogy
+from lampion.ops.spectrogram import istft, stft
+from lampion.ops.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 from lampion.serialization import load, save
 from lampion.tensor import Size, Tensor, is_tensor
 
@@ -273,12 +276,14 @@ __all__ = [
     "atanh",
     "autograd",
     "baddbmm",
+    "bartlett_window",
     "bernoulli",
     "bincount",
     "bitwise_and",
     "bitwise_not",
     "bitwise_or",
     "bitwise_xor",
+    "blackman_window",
     "bmm",
     "bool",
     "broadcast_to",
@@ -306,6 +311,7 @@ __all__ = [
     "diag_embed",
     "diagonal",
     "diff",
+    "digamma",
     "div",
     "dot",
     "double",
@@ -317,11 +323,14 @@ __all__ = [
     "eq",
     "equal",
     "erf",
+    "erfc",
+    "erfinv",
     "exp",
     "exp2",
     "expand",
     "expm1",
     "eye",
+    "fft",
     "flatten",
     "flip",
     "float",
@@ -342,7 +351,12 @@ __all__ = [
     "get_default_dtype",
     "gt",
     "half",
+    "hamming_window",
+    "hann_window",
     "hypot",
+    "i0",
+    "igamma",
+    "igammac",
     "imag",
     "index_add",
     "index_copy",
@@ -362,9 +376,12 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "istft",
+    "kaiser_window",
     "kron",
     "le",
     "lerp",
+    "lgamma",
     "linspace",
     "load",
     "log",
@@ -378,6 +395,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logit",
     "logsumexp",
     "long",
     "lt",
@@ -397,6 +415,7 @@ __all__ = [
     "mul",
     "multinomial",
     "mv",
+    "mvlgamma",
     "nan_to_num",
     "narrow",
     "ne",
@@ -412,6 +431,7 @@ __all__ = [
     "outer",
     "permute",
     "polar",
+    "polygamma",
     "pow",
     "prod",
     "promote_types",
@@ -445,11 +465,13 @@ __all__ = [
     "short",
     "sigmoid",
     "sign",
+    "signal",
     "sin",
     "sinc",
     "sinh",
     "softmax",
     "sort",
+    "special",
     "split",
     "sqrt",
     "square",
@@ -457,6 +479,7 @@ __all__ = [
     "stack",
     "std",
     "std_mean",
+    "stft",
     "sub",
     "sum",
     "swapaxes",
@@ -489,6 +512,7 @@ __all__ = [
     "view_as_complex",
     "view_as_real",
     "where",
+    "xlogy",
     "zeros",
     "zeros_like",
 ]

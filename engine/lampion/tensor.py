@@ -11,7 +11,20 @@ from lampion import dtypes
 from lampion.autograd import walk
 from lampion.dtypes import dtype
 from lampion.errors import UntraceableError
-from lampion.ops import analysis, arithmetic, comparison, create, index, matmul, promote, random, reduce, sorting
+from lampion.ops import (
+    analysis,
+    arithmetic,
+    comparison,
+    create,
+    index,
+    matmul,
+    promote,
+    random,
+    reduce,
+    sorting,
+    special,
+    spectrogram,
+)
 from lampion.ops import complex as complexes
 from lampion.ops import diagonal as diagonals
 from lampion.ops import shape as shapes
@@ -441,6 +454,15 @@ class Tensor(Handle):
     conj, conj_physical, angle, sgn = complexes.conj, complexes.conj_physical, complexes.angle, complexes.sgn
     resolve_conj, resolve_neg, is_complex = complexes.resolve_conj, complexes.resolve_neg, complexes.is_complex
 
+    digamma, lgamma, mvlgamma, igamma, igammac = (
+        special.digamma, special.lgamma, special.mvlgamma, special.igamma, special.igammac,
+    )  # fmt: skip
+    erfc, erfinv, i0, logit, xlogy = special.erfc, special.erfinv, special.i0, special.logit, special.xlogy
+
+    def polygamma(self, n: Any) -> Tensor:
+        """The n-th derivative of `digamma`."""
+        return special.polygamma(n, self)
+
     # ---- reductions -------------------------------------------------------------------------------------------------
 
     sum, mean, var, std, prod, norm = reduce.sum, reduce.mean, reduce.var, reduce.std, reduce.prod, reduce.norm
@@ -505,6 +527,10 @@ class Tensor(Handle):
 
     sort, argsort, topk, median = sorting.sort, sorting.argsort, sorting.topk, sorting.median
     unique, bincount = sorting.unique, sorting.bincount
+
+    # ---- signals ----------------------------------------------------------------------------------------------------
+
+    stft, istft = spectrogram.stft, spectrogram.istft
 
     # ---- random -----------------------------------------------------------------------------------------------------
 

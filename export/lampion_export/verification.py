@@ -179,5 +179,5 @@ def distance(expected: Array, got: Array) -> float:
     equal = (expected == got) | (np.isnan(expected) & np.isnan(got))
     if equal.all():
         return 0.0
-    difference = np.abs(expected.astype(np.float64) - got.astype(np.float64))[~equal]
+    difference = np.abs(expected[~equal].astype(np.float64) - got[~equal].astype(np.float64))
     return float("inf") if np.isnan(difference).any() else float(difference.max())

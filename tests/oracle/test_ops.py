@@ -36,6 +36,8 @@ def gradients(t: Any, case: Case) -> tuple[list[Any], list[Any]]:
     inputs = tensors(t, case)
     xs = [x for x in inputs if x.requires_grad]
     ys = [y for y in outputs(case.function(t, *inputs)) if y.requires_grad]
+    if not ys:
+        raise RuntimeError("the derivative is not implemented")
     first = grad(ys, xs, seeds(t, ys, case), create_graph=True, allow_unused=True)
     total = sum((g * g).sum() for g in first if g is not None and g.requires_grad)
     second = grad(total, xs, allow_unused=True) if not isinstance(total, int) else [None] * len(xs)

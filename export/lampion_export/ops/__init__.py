@@ -8,6 +8,7 @@ from lampion_export.ops import (
     complex,
     conv,
     create,
+    fourier,
     index,
     matmul,
     pool,
@@ -16,6 +17,7 @@ from lampion_export.ops import (
     reduce,
     shape,
     sorting,
+    special,
     tensor,
 )
 
@@ -27,6 +29,7 @@ __all__ = [
     "complex",
     "conv",
     "create",
+    "fourier",
     "index",
     "matmul",
     "pool",
@@ -35,5 +38,6 @@ __all__ = [
     "reduce",
     "shape",
     "sorting",
+    "special",
     "tensor",
 ]

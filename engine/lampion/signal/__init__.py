@@ -1,0 +1,5 @@
+"""Signal processing: `lampion.signal.windows`."""
+
+from lampion.signal import windows
+
+__all__ = ["windows"]
