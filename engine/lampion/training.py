@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lampion.autograd import no_grad
+from lampion.event_log import event_log
 from lampion.nn.functional import cross_entropy
 from lampion.nn.module import Module
 from lampion.nn.utils import clip_grad_norm_
 from lampion.optim.adam import Adam
 from lampion.optim.lr_scheduler import ReduceLROnPlateau
 from lampion.optim.optimizer import Optimizer
+from lampion.run_state import History, Run, Sums
 from lampion.tensor import Tensor
 
 Metric = Callable[[Tensor, Tensor], Any]
-
-
-@dataclass
-class History:
-    """What `fit` measured: one dict an epoch with `loss`, the metrics, `lr`, and the same as `val_...` on validation data."""
-
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = -1  # of the smallest val_loss, or loss without validation data; counted from 0
-    stopped_early: bool = False
-
-    def __getitem__(self, name: str) -> list[float]:
-        if not any(name in epoch for epoch in self.epochs):
-            raise KeyError(
-                f"History: nothing measured as {name!r}, only {', '.join(self.epochs[0] if self.epochs else [])}"
-            )
-        return [epoch[name] for epoch in self.epochs]
+Place = str | os.PathLike[str]
 
 
 def accuracy(output: Tensor, target: Tensor) -> Tensor:
@@ -48,91 +35,131 @@ def fit(
     model: Module, loader: Iterable[Any], *, epochs: int = 1, loss: Metric = cross_entropy,
     optimizer: Optimizer | None = None, scheduler: Any = None, step_every_batch: bool = False,
     validation: Iterable[Any] | None = None, metrics: Mapping[str, Metric] = ACCURACY, patience: int | None = None,
-    clip_norm: float | None = None, progress: bool | None = None,
+    clip_norm: float | None = None, accumulate: int = 1, checkpoint: Place | None = None,
+    checkpoint_every: int | None = None, resume: bool = False, log_dir: Place | None = None, progress: bool | None = None,
 ) -> History:  # fmt: skip
     """Trains `model` in place on batches (input, target) of `loader`, and gives what it measured.
 
-    `optimizer` is Adam unless given. `scheduler` goes on after every epoch, or after every batch if `step_every_batch`.
-    With `patience` training ends after as many epochs without a smaller loss (on `validation`, if given), and the
-    model gets the weights of the best epoch back. `progress` shows a bar: True always, False never, None on a terminal.
-    Raises ValueError for fewer than 1 epoch and for a loader without batches, FloatingPointError for a loss that is nan.
-    """
-    if epochs < 1:
-        raise ValueError(f"fit: expected epochs of at least 1, got {epochs}")
-    optimizer = optimizer or Adam(model.parameters())
-    history, best, kept = History(), math.inf, None
+    `optimizer` is Adam unless given. `scheduler` goes on after every epoch, or after every update if `step_every_batch`.
+    `accumulate` batches make one update, as one large batch of a mean loss would. With `patience` training ends after as many
+    epochs without a smaller loss (on `validation`, if given), and the model gets the weights of the best epoch back.
 
-    def update(value: Tensor) -> None:
-        optimizer.zero_grad()
-        value.backward()
+    `checkpoint` names a file to write after every epoch, and after every `checkpoint_every` updates. With `resume` the run goes
+    on from there, if the file exists, and ends with the same bits as one that was never interrupted; model, optimizer,
+    scheduler, loader and loss must be built as they were. `log_dir` gets event files for TensorBoard: `lampion[tensorboard]`.
+    `progress` shows a bar: True always, False never, None on a terminal.
+
+    Raises ValueError for settings below 1 and for a loader without batches, FloatingPointError for a loss that is nan.
+    """
+    _check(epochs=epochs, accumulate=accumulate, checkpoint_every=checkpoint_every)
+    if checkpoint is None and (resume or checkpoint_every is not None):
+        raise ValueError("fit: resume and checkpoint_every need checkpoint, the file to read and write")
+    run = Run(model, optimizer or Adam(model.parameters()), scheduler, loader)
+    if resume and checkpoint is not None and Path(checkpoint).exists():
+        run.load(checkpoint)
+
+    def updated() -> None:
         if clip_norm is not None:
             clip_grad_norm_(model.parameters(), clip_norm)
-        optimizer.step()
+        run.optimizer.step()
+        run.optimizer.zero_grad()
+        run.updates += 1
         if scheduler is not None and step_every_batch:
             scheduler.step()
+        if checkpoint is not None and checkpoint_every is not None and run.updates % checkpoint_every == 0:
+            run.save(checkpoint)
 
-    for epoch in range(epochs):
-        with _bar(loader, f"epoch {epoch + 1}/{epochs}", progress) as bar:
-            model.train()
-            measured = _passed(model, bar, loss, metrics, update)
-            measured["lr"] = optimizer.param_groups[0]["lr"]
-            if validation is not None:
-                measured |= {f"val_{k}": v for k, v in evaluate(model, validation, loss=loss, metrics=metrics).items()}
-            bar.set_postfix(measured)
-        history.epochs.append(measured)
-        current = measured["loss" if validation is None else "val_loss"]
-        if current < best:
-            best, history.best_epoch = current, epoch
-            kept = {k: t.clone() for k, t in model.state_dict().items()} if patience is not None else None
-        if scheduler is not None and not step_every_batch:
-            scheduler.step(*([current] if isinstance(scheduler, ReduceLROnPlateau) else []))
-        if patience is not None and epoch - history.best_epoch >= patience:
-            history.stopped_early = True
-            break
-    if kept is not None:
-        model.load_state_dict(kept)
-    return history
+    with event_log(log_dir, run.updates) as log:
+        while run.epoch < epochs and not run.history.stopped_early:
+            with _bar(run, f"epoch {run.epoch + 1}/{epochs}", progress) as bar:
+                _train(run, bar, loss, metrics, accumulate, updated)
+                measured = run.sums.means() | {"lr": run.optimizer.param_groups[0]["lr"]}
+                if validation is not None:
+                    found = evaluate(model, validation, loss=loss, metrics=metrics)
+                    measured |= {f"val_{name}": value for name, value in found.items()}
+                bar.set_postfix(measured)
+            log(measured, run.updates)
+            _conclude(run, measured, "loss" if validation is None else "val_loss", patience, step_every_batch)
+            if checkpoint is not None:
+                run.save(checkpoint)
+    if run.best_weights:
+        model.load_state_dict(run.best_weights)
+    return run.history
 
 
 def evaluate(
     model: Module, loader: Iterable[Any], *, loss: Metric = cross_entropy, metrics: Mapping[str, Metric] = ACCURACY
 ) -> dict[str, float]:
     """The mean loss and metrics over the samples of `loader`, in eval mode and without gradients."""
-    was_training = model.training
+    was_training, sums = model.training, Sums()
     model.eval()
     with no_grad():
-        measured = _passed(model, loader, loss, metrics, None)
+        for input, target in loader:
+            output = model(input)
+            _measure(sums, output, target, loss(output, target), metrics)
     model.train(was_training)
-    return measured
+    return sums.means()
 
 
-def _passed(
-    model: Module, loader: Iterable[Any], loss: Metric, metrics: Mapping[str, Metric],
-    update: Callable[[Tensor], None] | None,
-) -> dict[str, float]:  # fmt: skip
-    """One pass: means over samples, and an update after every batch, if any."""
-    sums: dict[str, float] = defaultdict(float)
-    samples = 0
-    for input, target in loader:
-        output = model(input)
+def _train(
+    run: Run, batches: Iterable[Any], loss: Metric, metrics: Mapping[str, Metric], accumulate: int,
+    updated: Callable[[], None],
+) -> None:  # fmt: skip
+    """The rest of an epoch. Batches that make one update weigh as much as they have samples."""
+    run.model.train()
+    run.optimizer.zero_grad()
+    waiting = samples = 0
+    for input, target in batches:
+        output = run.model(input)
         value = loss(output, target)
-        if update is not None:
-            update(value)
-        if math.isnan(value.item()):
-            raise FloatingPointError(
-                f"fit: the loss is nan after {samples} samples; lower the learning rate or clip_norm"
-            )
-        count = len(target)
-        samples += count
-        sums["loss"] += value.item() * count
-        for name, metric in metrics.items():
-            sums[name] += float(metric(output.detach(), target)) * count
-    if not samples:
-        raise ValueError("fit: expected a loader with at least one batch, got none")
-    return {name: total / samples for name, total in sums.items()}
+        _measure(run.sums, output, target, value, metrics)
+        (value if accumulate == 1 else value * len(target)).backward()
+        run.batch, waiting, samples = run.batch + 1, waiting + 1, samples + len(target)
+        if waiting == accumulate:
+            _scale_gradients(run, accumulate, samples)
+            updated()
+            waiting = samples = 0
+    if waiting:
+        _scale_gradients(run, accumulate, samples)
+        updated()
 
 
-def _bar(loader: Iterable[Any], text: str, progress: bool | None) -> Any:
+def _scale_gradients(run: Run, accumulate: int, samples: int) -> None:
+    if accumulate > 1:
+        for p in run.model.parameters():
+            p.grad = None if p.grad is None else p.grad / samples
+
+
+def _measure(sums: Sums, output: Tensor, target: Tensor, value: Tensor, metrics: Mapping[str, Metric]) -> None:
+    if math.isnan(value.item()):
+        raise FloatingPointError(
+            f"fit: the loss is nan after {sums.samples} samples; lower the learning rate or clip_norm"
+        )
+    measured = {name: float(metric(output.detach(), target)) for name, metric in metrics.items()}
+    sums.add({"loss": value.item()} | measured, len(target))
+
+
+def _conclude(run: Run, measured: dict[str, float], by: str, patience: int | None, step_every_batch: bool) -> None:
+    """What is done at the end of an epoch: whether it was the best, the schedule's step, whether to stop."""
+    run.history.epochs.append(measured)
+    if measured[by] < run.best:
+        run.best, run.history.best_epoch = measured[by], run.epoch
+        if patience is not None:
+            run.best_weights = {name: t.clone() for name, t in run.model.state_dict().items()}
+    if run.scheduler is not None and not step_every_batch:
+        run.scheduler.step(*([measured[by]] if isinstance(run.scheduler, ReduceLROnPlateau) else []))
+    run.history.stopped_early = patience is not None and run.epoch - run.history.best_epoch >= patience
+    run.next_epoch()
+
+
+def _check(**settings: int | None) -> None:
+    for name, value in settings.items():
+        if value is not None and value < 1:
+            raise ValueError(f"fit: expected {name} of at least 1, got {value}")
+
+
+def _bar(run: Run, text: str, progress: bool | None) -> Any:
     from tqdm import tqdm  # type: ignore[import-untyped]
 
-    return tqdm(loader, text, disable=None if progress is None else not progress)
+    total = len(run.loader) if hasattr(run.loader, "__len__") else None  # type: ignore[arg-type, unused-ignore]
+    return tqdm(run.batches(), text, total, initial=run.batch, disable=None if progress is None else not progress)

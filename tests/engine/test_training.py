@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,3 +102,112 @@ def test_messages() -> None:
         fit(model, [])
     with pytest.raises(FloatingPointError, match="the loss is nan after 0 samples"):
         fit(model, loader, loss=lambda output, target: output.sum() * float("nan"))
+
+
+# ---- large batches in parts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("parts", "batch"), [(4, 8), (3, 10), (7, 13)])
+def test_accumulated_batches_are_one_large_batch(parts: int, batch: int) -> None:
+    """Also where the last ones are smaller and fewer: 100 samples."""
+    x = lampion.randn(100, 4)
+    data = TensorDataset(x, (x.sum(1) > 0).long())
+    models = []
+    for size, accumulate in ((batch, parts), (batch * parts, 1)):
+        lampion.manual_seed(0)
+        model = nn.Linear(4, 2)
+        optimizer = optim.SGD(model.parameters(), 0.5, momentum=0.9)
+        fit(model, DataLoader(data, size), epochs=3, optimizer=optimizer, accumulate=accumulate, clip_norm=0.2)
+        models.append(nn.utils.parameters_to_vector(model.parameters()).detach().numpy())
+    np.testing.assert_allclose(models[0], models[1], rtol=1e-5)
+
+
+# ---- interrupted runs -----------------------------------------------------------------------------------------------
+
+
+class PowerCutError(Exception):
+    """The power went out."""
+
+
+def everything(path: Path, interrupt_after: int | None, **settings: Any) -> tuple[Any, ...]:
+    """A run with all that has a state, and the bits it ends with."""
+    lampion.manual_seed(5)
+    x = lampion.randn(90, 4)
+    data = TensorDataset(x, (x.sum(1) > 0).long())
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2))
+    loader = DataLoader(data, 16, shuffle=True, generator=lampion.Generator().manual_seed(3))
+    optimizer = settings.pop("optimizer", optim.AdamW)(model.parameters(), lr=0.02)
+    scheduler = settings.pop("scheduler", lambda o: optim.lr_scheduler.CosineAnnealingLR(o, 4))(optimizer)
+    seen = 0
+
+    def loss(output: lampion.Tensor, target: lampion.Tensor) -> lampion.Tensor:
+        nonlocal seen
+        seen += model.training
+        if seen == interrupt_after:
+            raise PowerCutError
+        return nn.functional.cross_entropy(output, target)
+
+    history = fit(
+        model, loader, epochs=4, loss=loss, optimizer=optimizer, scheduler=scheduler, checkpoint=path, validation=[data[:20]],
+        **settings,
+    )  # fmt: skip
+    weights = {name: t.numpy().tobytes() for name, t in model.state_dict().items()}
+    assert isinstance(optimizer, optim.Optimizer)
+    return weights, repr(optimizer.state_dict()), history, lampion.rand(3).tolist()
+
+
+RUNS: dict[str, dict[str, Any]] = {
+    "every epoch": {},
+    "every update": {"checkpoint_every": 1},
+    "every third update": {"checkpoint_every": 3},
+    "schedule by batch": {"checkpoint_every": 2, "step_every_batch": True},
+    "in parts": {"checkpoint_every": 2, "accumulate": 4, "clip_norm": 0.5},
+    "plateau": {"checkpoint_every": 5, "scheduler": lambda o: optim.lr_scheduler.ReduceLROnPlateau(o, patience=0)},
+    "patience": {"checkpoint_every": 4, "patience": 2, "optimizer": lambda p, lr: optim.SGD(p, lr * 200, 0.9)},
+    "several schedules": {
+        "checkpoint_every": 3,
+        "scheduler": lambda o: optim.lr_scheduler.SequentialLR(
+            o, [optim.lr_scheduler.LinearLR(o), optim.lr_scheduler.OneCycleLR(o, 0.1, 24)], [1]
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("interrupt_after", [1, 4, 6, 7, 16], ids=lambda n: f"at batch {n}")
+@pytest.mark.parametrize("settings", RUNS.values(), ids=RUNS)
+def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
+    tmp_path: Path, settings: dict[str, Any], interrupt_after: int
+) -> None:
+    want = everything(tmp_path / "whole", None, **settings)
+    with pytest.raises(PowerCutError):
+        everything(tmp_path / "x", interrupt_after, resume=True, **settings)
+    with pytest.raises(PowerCutError):  # and once more, where it goes on
+        everything(tmp_path / "x", 2, resume=True, **settings)
+    lampion.manual_seed(99)
+    assert everything(tmp_path / "x", None, resume=True, **settings) == want
+    assert everything(tmp_path / "x", None, resume=True, **settings)[0] == want[0]  # nothing is left to do
+
+
+def test_a_finished_run_goes_on_with_more_epochs(tmp_path: Path) -> None:
+    model, loader, _ = problem(3)
+    whole = fit(model, loader, epochs=4)
+    model, loader, _ = problem(3)
+    fit(model, loader, epochs=2, checkpoint=tmp_path / "x")
+    model, loader, _ = problem(3)
+    lampion.manual_seed(99)
+    assert fit(model, loader, epochs=4, checkpoint=tmp_path / "x", resume=True) == whole
+
+
+def test_resume_messages(tmp_path: Path) -> None:
+    model, loader, _ = problem()
+    for settings in ({"resume": True}, {"checkpoint_every": 2}):
+        with pytest.raises(ValueError, match="need checkpoint, the file to read and write"):
+            fit(model, loader, **settings)
+    for name in ("accumulate", "checkpoint_every"):
+        with pytest.raises(ValueError, match=f"expected {name} of at least 1, got 0"):
+            fit(model, loader, **{name: 0})
+    fit(model, loader, checkpoint=tmp_path / "x")
+    optimizer = optim.Adam(model.parameters())
+    scheduler = optim.lr_scheduler.StepLR(optimizer, 1)
+    with pytest.raises(ValueError, match="is of a run with another scheduler or loader"):
+        fit(model, loader, optimizer=optimizer, scheduler=scheduler, checkpoint=tmp_path / "x", resume=True)
