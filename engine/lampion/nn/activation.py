@@ -227,6 +227,17 @@ class Softmax(_Plain):
         self.dim = dim
 
 
+class Softmax2d(_Plain):
+    """Softmax over the channels of [n, c, height, width] or [c, height, width]"""
+
+    function = F.softmax
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d: expected 3 or 4 dimensions, got shape {list(input.shape)}")
+        return F.softmax(input, -3)
+
+
 class LogSoftmax(Softmax):
     """log(softmax(x)) along dim"""
 

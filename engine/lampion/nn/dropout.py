@@ -50,3 +50,9 @@ class AlphaDropout(Dropout):
     """Dropout that keeps mean 0 and variance 1 behind a SELU (Klambauer et al. 2017)."""
 
     function = F.alpha_dropout
+
+
+class FeatureAlphaDropout(Dropout):
+    """`AlphaDropout` of whole channels of [n, c, ...]."""
+
+    function = F.feature_alpha_dropout

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lampion.nn import functional as F
+from lampion.nn.distance import PairwiseDistance
 from lampion.nn.module import Module
 from lampion.tensor import Tensor
 
@@ -216,3 +217,66 @@ class TripletMarginLoss(_Loss):
     ) -> None:
         super().__init__(reduction)
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
+
+
+class TripletMarginWithDistanceLoss(_Loss):
+    """max(0, d(a, p) - d(a, n) + margin) for a distance d, by default the 2-norm"""
+
+    function = F.triplet_margin_with_distance_loss
+    settings = ("distance_function", "margin", "swap")
+
+    def __init__(
+        self, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0,
+        swap: bool = False, reduction: str = "mean",
+    ) -> None:  # fmt: skip
+        super().__init__(reduction)
+        self.distance_function = distance_function or PairwiseDistance()
+        self.margin, self.swap = margin, swap
+
+
+# ---- margins of classes and labels ----------------------------------------------------------------------------------
+
+
+class MultiMarginLoss(_Weighted):
+    """The sum over classes i of weight[y] max(0, margin - x[y] + x[i]) ** p, over the number of classes."""
+
+    function = F.multi_margin_loss
+    settings = ("p", "margin", "weight")
+
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction)
+        self.p, self.margin = p, margin
+
+
+class MultiLabelMarginLoss(_Loss):
+    """The sum over labels j and other classes i of max(0, 1 - (x[j] - x[i])), over the number of classes."""
+
+    function = F.multilabel_margin_loss
+
+
+class MultiLabelSoftMarginLoss(_Weighted):
+    """The mean over classes of `BCEWithLogitsLoss`."""
+
+    function = F.multilabel_soft_margin_loss
+    settings = ("weight",)
+
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction)
+
+
+# ---- sequences ------------------------------------------------------------------------------------------------------
+
+
+class CTCLoss(_Loss):
+    """-log of the probability of a target over all its alignments; see `lampion.nn.functional.ctc_loss`."""
+
+    function = F.ctc_loss
+    settings = ("blank", "zero_infinity")
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction)
+        self.blank, self.zero_infinity = blank, zero_infinity
+
+    def forward(self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any) -> Tensor:  # type: ignore[override]
+        """The lengths are tensors or tuples of numbers."""
+        return super().forward(log_probs, targets, input_lengths, target_lengths)

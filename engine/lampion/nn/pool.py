@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lampion.nn.functional import pool as F
+from lampion.nn.functional.adaptive import adaptive_max_pool
 from lampion.nn.module import Module, describe
 from lampion.ops.conv import Many
 from lampion.ops.pool import adaptive_avg_pool, avg_pool, max_pool
@@ -140,8 +140,12 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
 
 
 class _AdaptiveMaxPool(_Adaptive):
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_max_pool(self.rank, input, self.output_size)
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        return adaptive_max_pool(self.rank, input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):

@@ -48,7 +48,7 @@ class ConvolutionInput(Primitive):
         return Spec((g.shape[0], w.shape[1] * self.at.groups, *self.size), g.dtype)
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor, w: Tensor) -> tuple[Any, ...]:
-        return (lambda: Convolution(self.at)(g, w)), (lambda: ConvolutionWeight(self.at, w.shape[2:])(g, x))
+        return (lambda: _cut(Convolution(self.at)(g, w), x)), (lambda: ConvolutionWeight(self.at, w.shape[2:])(g, x))
 
 
 class ConvolutionWeight(Primitive):
@@ -65,7 +65,12 @@ class ConvolutionWeight(Primitive):
         return Spec((g.shape[1], x.shape[1] // self.at.groups, *self.size), x.dtype)
 
     def gradient(self, h: Tensor, out: Tensor, x: Tensor, g: Tensor) -> tuple[Any, ...]:
-        return (lambda: ConvolutionInput(self.at, x.shape[2:])(g, h)), (lambda: Convolution(self.at)(x, h))
+        return (lambda: ConvolutionInput(self.at, x.shape[2:])(g, h)), (lambda: _cut(Convolution(self.at)(x, h), g))
+
+
+def _cut(x: Tensor, like: Tensor) -> Tensor:
+    """Without the windows that output padding leaves room for."""
+    return x[tuple(slice(0, n) for n in like.shape)]
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lampion import dtypes
 from lampion.kernels.convolution import Geometry, forward, input_gradient
 from lampion.ops.conv import Many, many
 from lampion.ops.create import zeros_like
+from lampion.ops.promote import cast
 from lampion.ops.shape import cat
 from lampion.symbolic import Shape, Spec
 from lampion.tape import Primitive
@@ -81,7 +83,8 @@ def max_pool(
 ) -> Any:  # fmt: skip
     """The largest element of each window; with `return_indices` also its place in the flattened spatial dims."""
     who = f"max_pool{rank}d"
-    x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, dilation, ceil_mode, -math.inf)
+    low = -math.inf if input.is_floating_point() else int(np.iinfo(input.dtype.numpy).min)
+    x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, dilation, ceil_mode, low)
     values, indices = MaxPool(kernel, at)(x)
     if return_indices and x is not input:
         indices = _renumbered(indices, x.shape[2:], input.shape[-rank:])
@@ -105,6 +108,10 @@ def avg_pool(
 ) -> Tensor:  # fmt: skip
     """The mean of each window; padding counts as 0, and among the elements unless `count_include_pad` is False."""
     who = f"avg_pool{rank}d"
+    if not input.is_floating_point():
+        settings = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+        exact = avg_pool(rank, cast(input, dtypes.float64), *settings)
+        return cast(exact.round(decimals=6).trunc(), input.dtype)
     x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, 1, ceil_mode, 0)
     mean: Tensor = AvgPool(kernel, at)(x)
     if divisor_override is not None:
@@ -149,7 +156,7 @@ def _prepared(
         raise RuntimeError(f"{who}: expected {rank + 1} or {rank + 2} dimensions, got shape {list(input.shape)}")
     kernel = many(kernel_size, rank, who)
     at = Geometry(
-        kernel if stride is None or stride == [] else many(stride, rank, who),
+        kernel if stride is None or stride in ([], ()) else many(stride, rank, who),
         many(padding, rank, who),
         many(dilation, rank, who),
     )

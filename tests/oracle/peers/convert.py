@@ -92,7 +92,7 @@ def array(x: Any) -> np.ndarray[Any, Any]:
 def public_name(x: Any) -> str:
     """Where users find an object of torch: torch.nn.modules.distance.PairwiseDistance is nn.PairwiseDistance."""
     module = x.__module__.removeprefix("torch").removeprefix(".")
-    module = "nn" if module.startswith("nn.modules") else module
+    module = "nn" if module.startswith("nn.modules") else "nn.functional" if module == "_C._nn" else module
     return ".".join(filter(None, (module, x.__name__)))
 
 

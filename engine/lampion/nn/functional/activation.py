@@ -20,8 +20,8 @@ def relu6(input: Tensor) -> Tensor:
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """x limited to [min_val, max_val]"""
-    return clamp(input, min_val, max_val)
+    """x limited to [min_val, max_val], in its own dtype"""
+    return clamp(input, min_val, max_val).to(input.dtype)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -36,6 +36,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         if weight.numel() != channels:
             raise RuntimeError(f"prelu: expected 1 or {channels} weights (one a channel), got {weight.numel()}")
         weight = weight.reshape(-1, *[1] * (input.ndim - 2))
+    else:
+        weight = weight.reshape(())
     return where(input > 0, input, input * weight)
 
 

@@ -32,21 +32,33 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False) -> Tensor:
     """Dropout that keeps mean 0 and variance 1 behind a SELU (Klambauer et al. 2017)."""
-    check_probability("alpha_dropout", p)
-    if not training or p == 0:
-        return input
-    if p == 1:
-        return input * 0
-    low = -1.6732632423543772 * 1.0507009873554805
-    scale = 1 / math.sqrt((1 - p) * (1 + p * low * low))
-    keep = rand(*input.shape, dtype=input.dtype) >= p
-    return where(keep, input, low) * scale - scale * p * low
+    return _saturated("alpha_dropout", input, p, training, input.shape)
+
+
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False) -> Tensor:
+    """`alpha_dropout` of whole channels of [n, c, ...]."""
+    if training and input.ndim < 2:
+        raise RuntimeError(f"feature_alpha_dropout: expected at least 2 dimensions, got shape {list(input.shape)}")
+    shape = tuple(n if d < 2 else 1 for d, n in enumerate(input.shape))
+    return _saturated("feature_alpha_dropout", input, p, training, shape)
 
 
 def check_probability(who: str, p: float) -> None:
     """Raises ValueError outside [0, 1]."""
     if not 0 <= p <= 1:
         raise ValueError(f"{who}: expected a probability between 0 and 1, got {p}")
+
+
+def _saturated(who: str, input: Tensor, p: float, training: bool, shape: Shape) -> Tensor:
+    check_probability(who, p)
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0
+    low = -1.6732632423543772 * 1.0507009873554805
+    scale = 1 / math.sqrt((1 - p) * (1 + p * low * low))
+    keep = rand(*shape, dtype=input.dtype) >= p
+    return where(keep, input, low) * scale - scale * p * low
 
 
 def _channels(who: str, rank: int, input: Tensor, p: float, training: bool) -> Tensor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lampion.autograd import is_grad_enabled
+import numpy as np
+
+from lampion.errors import UntraceableError
 from lampion.ops.analysis import sqrt
 from lampion.ops.arithmetic import abs, clamp
-from lampion.ops.comparison import where
-from lampion.ops.index import take_rows
 from lampion.ops.matmul import matmul
-from lampion.symbolic import may_agree
+from lampion.symbolic import SymInt, broadcast_shapes, may_agree
 from lampion.tensor import Tensor
 
 
@@ -31,16 +31,10 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return out if bias is None else out + bias
 
 
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
-    """weight[input]: the rows of a table [rows, dim] for int indices of any shape; row `padding_idx` is not learned."""
-    out = take_rows(weight, input)
-    if padding_idx is None or not (is_grad_enabled() and weight.requires_grad):
-        return out
-    return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), out.detach(), out)
-
-
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) -> Tensor:
     """x1 . x2 / (|x1| |x2|) along `dim`, each norm taken to be at least eps"""
+    shape = broadcast_shapes(x1.shape, x2.shape)
+    x1, x2 = x1.expand(shape), x2.expand(shape)
     norms = [sqrt(clamp((x * x).sum(dim), min=eps * eps)) for x in (x1, x2)]
     return (x1 * x2).sum(dim) / (norms[0] * norms[1])
 
@@ -49,3 +43,16 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-06
     """The p-norm of x1 - x2 + eps along the last dim"""
     difference: Any = x1 - x2 + eps
     return (abs(difference) if p == 1 else difference).norm(p, -1, keepdim)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norms of the differences of all pairs of rows of [n, dim], the pairs (0, 1), (0, 2) ... in a vector."""
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist: expected 2 dimensions, got shape {list(input.shape)}")
+    if isinstance(input.shape[0], SymInt):
+        raise UntraceableError("pdist needs to know how many rows there are", "cdist, or a fixed number of rows")
+    first, second = np.triu_indices(input.shape[0], 1)
+    difference = input[first] - input[second]
+    if p == 0:  # a count, whose gradient is 0
+        return difference.norm(0, 1) + (difference * 0).sum(1)
+    return difference.norm(p, 1)

@@ -9,10 +9,11 @@ import numpy as np
 
 from lampion import dtypes
 from lampion.nn.functional.activation import log_softmax, logsigmoid
-from lampion.nn.functional.linear import cosine_similarity, pairwise_distance
+from lampion.nn.functional.linear import cosine_similarity, linear, pairwise_distance
 from lampion.ops.analysis import exp, log
 from lampion.ops.arithmetic import abs, clamp, minimum, relu
 from lampion.ops.comparison import where
+from lampion.ops.create import full_like
 from lampion.ops.reduce import mean
 from lampion.ops.reduce import sum as total
 from lampion.symbolic import may_agree
@@ -61,6 +62,30 @@ def cross_entropy(
     return (1 - label_smoothing) * hard + label_smoothing / input.shape[dim] * smooth
 
 
+def linear_cross_entropy(
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
+    weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
+) -> Tensor:  # fmt: skip
+    """`cross_entropy` of a linear layer's output: input [n, in] or [in], linear_weight [classes, *out, in].
+
+    PyTorch's `options` say how the batch is cut to save memory, not what comes out: here it stays whole.
+    """
+    if input.ndim not in (1, 2) or linear_weight.ndim < 2 or (linear_weight.ndim > 2 and input.ndim == 1):
+        raise RuntimeError(
+            f"linear_cross_entropy: expected input [n, in] and linear_weight [classes, ..., in], "
+            f"got {list(input.shape)} and {list(linear_weight.shape)}"
+        )
+    if ignore_index is not None and target.is_floating_point():
+        raise RuntimeError("linear_cross_entropy: ignore_index has no meaning where target holds probabilities")
+    rows = linear_weight.shape[:-1]
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = linear(input, linear_weight.reshape(-1, linear_weight.shape[-1]), bias).reshape(*input.shape[:-1], *rows)
+    return cross_entropy(
+        logits, target, weight, -100 if ignore_index is None else ignore_index, reduction, label_smoothing
+    )
+
+
 def _soft_cross_entropy(
     logp: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float, dim: int
 ) -> Tensor:
@@ -86,7 +111,7 @@ def nll_loss(
         raise RuntimeError(f"nll_loss: expected weight [{input.shape[dim]}], one a class, got {list(weight.shape)}")
     counts = _weights(target, weight, ignore_index, input)
     safe = where(target == ignore_index, 0, target).to(dtypes.int64)
-    loss = -input.gather(dim, safe.unsqueeze(dim)).squeeze(dim) * counts
+    loss = where(target == ignore_index, 0.0, -input.gather(dim, safe.unsqueeze(dim)).squeeze(dim) * counts)
     return total(loss) / total(counts) if reduction == "mean" else reduced(loss, reduction)
 
 
@@ -168,9 +193,16 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-06, reduction: str = "mean"
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-06, reduction: str = "mean"
 ) -> Tensor:
-    """(log(v) + (x - y)^2 / v) / 2 with v = max(var, eps), the gradient passing by the maximum."""
+    """(log(v) + (x - y)^2 / v) / 2 with v = max(var, eps), the gradient passing by the maximum.
+
+    `var` is a number, or in the shape of x, of which the last dim may be 1 or missing.
+    """
+    if not isinstance(var, Tensor):
+        var = full_like(input, var)
+    elif var.ndim == input.ndim - 1:
+        var = var.unsqueeze(-1)
     limited = var + (clamp(var, min=eps) - var).detach()
     difference = input - target
     loss = 0.5 * (log(limited) + difference * difference / limited)
@@ -211,8 +243,8 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     if log_target:
         loss = exp(target) * (target - input)
     else:
-        loss = where(target > 0, target * log(where(target > 0, target, 1.0)), 0.0) - target * input
-    return total(loss) / input.shape[0] if reduction == "batchmean" else reduced(loss, reduction)
+        loss = where(target == 0, 0.0, target * log(where(target == 0, 1.0, target))) - target * input
+    return total(loss) / (input.shape[0] if input.ndim else 1) if reduction == "batchmean" else reduced(loss, reduction)
 
 
 # ---- pairs ----------------------------------------------------------------------------------------------------------
@@ -227,8 +259,8 @@ def margin_ranking_loss(
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """x where y = 1, max(0, margin - x) where y = -1"""
-    near = where(target == 1, input, 0.0)
-    return reduced(near + where(target == -1, relu(margin - input), 0.0), reduction)
+    near = where(target == -1, 0.0, input)
+    return reduced(near + where(target == 1, 0.0, relu(margin - input)), reduction)
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from lampion.autograd import no_grad
 from lampion.ops.analysis import rsqrt
 from lampion.ops.reduce import mean
-from lampion.symbolic import may_agree, numel
+from lampion.symbolic import may_agree, numel, same
 from lampion.tensor import Tensor
 
 
@@ -35,8 +35,9 @@ def batch_norm(
     centre = mean(input, dims, keepdim=True)
     centred = input - centre
     var = mean(centred * centred, dims, keepdim=True)
-    _track(running_mean, centre, momentum)
-    _track(running_var, var * count / (count - 1), momentum)
+    if not same(count, 0):  # nothing to learn from
+        _track(running_mean, centre, momentum)
+        _track(running_var, var * count / (count - 1), momentum)
     around = (-1, *[1] * (input.ndim - 2))
     scale = rsqrt(var + eps) if weight is None else rsqrt(var + eps) * weight.reshape(around)
     out = centred * scale
@@ -110,7 +111,7 @@ def group_norm(
         raise RuntimeError(
             f"group_norm: expected channels divisible by num_groups {num_groups}, got input {list(input.shape)}"
         )
-    grouped = input.reshape(input.shape[0], num_groups, -1)
+    grouped = input.reshape(input.shape[0], num_groups, numel(input.shape[1:]) // num_groups)
     normed, _, _ = _standardized(grouped, [2], eps)
     return _affine(normed.reshape(input.shape), weight, bias, input.ndim - 2)
 
