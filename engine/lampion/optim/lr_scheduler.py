@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lampion.optim.cyclic import CyclicLR
 from lampion.optim.one_cycle import OneCycleLR
 from lampion.optim.optimizer import Optimizer
 from lampion.optim.plateau import ReduceLROnPlateau
@@ -32,6 +33,26 @@ class LambdaLR(LRScheduler):
 
     def at(self, i: int, epoch: float) -> float:
         return self.base_lrs[i] * self.lr_lambdas[i](epoch)
+
+
+class MultiplicativeLR(LRScheduler):
+    """lr * lr_lambda(epoch), epoch after epoch; one function, or a list with one for every group"""
+
+    absolute = True
+
+    def __init__(
+        self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:  # fmt: skip
+        count = len(optimizer.param_groups)
+        self.lr_lambdas: list[Any] = lr_lambda if isinstance(lr_lambda, list) else [lr_lambda] * count
+        if len(self.lr_lambdas) != count:
+            raise ValueError(f"MultiplicativeLR: expected {count} functions, one a group, got {len(self.lr_lambdas)}")
+        super().__init__(optimizer, last_epoch)
+
+    def at(self, i: int, epoch: float) -> float:
+        lr: float = self.optimizer.param_groups[i]["lr"]
+        return lr if epoch == 0 else lr * self.lr_lambdas[i](epoch)
 
 
 class StepLR(LRScheduler):
@@ -228,11 +249,13 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
     "PolynomialLR",
     "ReduceLROnPlateau",

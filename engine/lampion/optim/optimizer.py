@@ -121,3 +121,13 @@ def fractions(who: str, **settings: float) -> None:
     for name, value in settings.items():
         if not 0 <= value < 1:
             raise ValueError(f"{who}: expected {name} from 0 to below 1, got {value}")
+
+
+def decayed(p: Tensor, grad: Tensor, group: Mapping[str, Any]) -> Tensor:
+    """The gradient with weight decay in it; where that is decoupled, `p` itself decays instead."""
+    if not group["weight_decay"]:
+        return grad
+    if group.get("decoupled_weight_decay"):
+        p.mul_(1 - group["lr"] * group["weight_decay"])
+        return grad
+    return grad + p * group["weight_decay"]
