@@ -76,7 +76,7 @@ def load_model(spec: str) -> Any:
     found = getattr(_module(where), name, None)
     if found is None:
         raise ExportError(f"model: {where} has no {name!r}")
-    model = found if isinstance(found, Module) else found()
+    model = found() if callable(found) and not isinstance(found, Module) else found
     if not isinstance(model, Module):
         raise ExportError(f"model: expected {spec} to be or give a Module, got {type(model).__name__}")
     return model

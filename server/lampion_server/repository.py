@@ -173,7 +173,7 @@ class Repository:
         except EdgeError as error:
             if strict:
                 raise StartupError(str(error), hint=error.hint) from error
-            log.error("%s is not served: %s", source.path, error)
+            log.error("not served: %s", error)  # which names the file
             return Entry(name, version, source, None, str(error))
         name, version = source.name or session.card.name, source.version or session.card.version
         if verification.ok is False:
