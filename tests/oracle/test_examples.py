@@ -20,6 +20,7 @@ STEPS = 50
 FALLS = {
     "train_cnn": 0.3,
     "train_tagger": 0.5,
+    "train_transformer": 0.9,
     "train_vae": 0.5,
     "train_languages": 0.8,
 }
