@@ -239,6 +239,7 @@ from lampion.ops.special import digamma, erfc, erfinv, i0, igamma, igammac, lgam
 from lampion.ops.spectrogram import istft, stft
 from lampion.ops.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 from lampion.serialization import load, save
+from lampion.summary import summary
 from lampion.tensor import Size, Tensor, is_tensor
 
 __version__ = "0.1.0"
@@ -482,6 +483,7 @@ __all__ = [
     "stft",
     "sub",
     "sum",
+    "summary",
     "swapaxes",
     "t",
     "take",
