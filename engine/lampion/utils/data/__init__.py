@@ -1,6 +1,6 @@
 """Data sets, samplers and loaders. PyTorch's `torch.utils.data`."""
 
-from lampion.utils.data.collate import default_collate
+from lampion.utils.data.collate import default_collate, pad_collate
 from lampion.utils.data.dataloader import DataLoader
 from lampion.utils.data.dataset import (
     ConcatDataset,
@@ -19,10 +19,13 @@ from lampion.utils.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from lampion.utils.data.sound import read_wav
+from lampion.utils.data.tables import CSVDataset
 from lampion.utils.data.worker import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",
+    "CSVDataset",
     "ConcatDataset",
     "DataLoader",
     "Dataset",
@@ -38,7 +41,9 @@ __all__ = [
     "WorkerInfo",
     "default_collate",
     "get_worker_info",
+    "pad_collate",
     "random_split",
     "read_idx",
     "read_image",
+    "read_wav",
 ]

@@ -54,3 +54,34 @@ def _by_place(first: Sequence[Any], batch: Sequence[Any]) -> Any:
     if isinstance(first, tuple) and hasattr(first, "_fields"):
         return type(first)(*columns)
     return columns
+
+
+def pad_collate(batch: Sequence[Any], padding_value: float | Sequence[float] = 0) -> list[Any]:
+    """One batch from tuples whose sequences differ in length: the columns, then the lengths of the first, int64 [n].
+
+    Tensors and arrays [time, ...] are padded behind with `padding_value`, one for all or one a column, to [n, longest, ...];
+    all else is left to `default_collate`. A sample that is no tuple counts as one of one column. Raises RuntimeError where
+    sequences differ in more than their length. With DataLoader(data, 8, collate_fn=pad_collate) a batch of (letters, word's
+    class) is [letters [8, longest], classes [8], lengths [8]].
+    """
+    samples = [sample if isinstance(sample, tuple | list) else (sample,) for sample in batch]
+    if len({len(sample) for sample in samples}) > 1:
+        raise RuntimeError("pad_collate: expected samples of equally many columns")
+    columns = list(zip(*samples, strict=True))
+    fill = [padding_value] * len(columns) if isinstance(padding_value, int | float) else padding_value
+    padded = [_padded(column, value) for column, value in zip(columns, fill, strict=True)]
+    return [*padded, tensor([len(sequence) for sequence in columns[0]])]
+
+
+def _padded(column: Sequence[Any], value: float) -> Any:
+    if not isinstance(column[0], Tensor | np.ndarray) or not column[0].ndim:
+        return default_collate(column)
+    arrays = [t.detach().numpy() if isinstance(t, Tensor) else t for t in column]
+    if len({a.shape[1:] for a in arrays}) > 1:
+        raise RuntimeError(
+            f"pad_collate: expected sequences that differ in their first dim alone, got {sorted({a.shape for a in arrays})}"
+        )
+    result = np.full((len(arrays), max(map(len, arrays)), *arrays[0].shape[1:]), value, arrays[0].dtype)
+    for row, array in zip(result, arrays, strict=True):
+        row[: len(array)] = array
+    return new(result, False)

@@ -9,7 +9,7 @@ import pytest
 
 import lampion
 from lampion import dtypes
-from lampion.utils.data import default_collate
+from lampion.utils.data import DataLoader, default_collate, pad_collate
 
 
 class Pair(NamedTuple):
@@ -55,3 +55,30 @@ def test_goes_into_structures() -> None:
 def test_message(batch: list[Any], kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         default_collate(batch)
+
+
+def test_ragged_sequences_are_padded_behind() -> None:
+    samples = [(lampion.arange(n), np.full((n, 2), n, np.float32), n % 2) for n in (3, 1, 2)]
+    letters, features, classes, lengths = pad_collate(samples, padding_value=(-100, 0.5, 0))
+    assert letters.tolist() == [[0, 1, 2], [0, -100, -100], [0, 1, -100]]
+    assert features[1].tolist() == [[1, 1], [0.5, 0.5], [0.5, 0.5]]
+    assert (features.shape, features.dtype) == ((3, 3, 2), lampion.float32)
+    assert (classes.tolist(), lengths.tolist()) == ([1, 1, 0], [3, 1, 2])
+
+
+def test_ragged_sequences_come_from_a_loader() -> None:
+    words = [lampion.ones(n) for n in (2, 4, 1)]
+    batches = [[t.tolist() for t in batch] for batch in DataLoader(words, 2, collate_fn=pad_collate)]
+    assert batches == [[[[1, 1, 0, 0], [1, 1, 1, 1]], [2, 4]], [[[1]], [1]]]
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([np.ones((2, 3)), np.ones((2, 4))], r"in their first dim alone, got \[\(2, 3\), \(2, 4\)\]"),
+        ([(np.ones(2), 1), (np.ones(2),)], "equally many columns"),
+    ],
+)
+def test_what_is_not_ragged_in_one_dim_is_told(samples: list[Any], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        pad_collate(samples)
