@@ -528,6 +528,157 @@ def windows() -> Iterator[Case]:
                        x * getattr(t.signal.windows, n)(5, dtype=x.dtype, **s), real(1))  # fmt: skip
 
 
+def _linalg(name: str, *args: Any, **kwargs: Any) -> Function:
+    """t.linalg.name(*tensors, *args, **kwargs)"""
+    return lambda t, *xs: getattr(t.linalg, name)(*xs, *args, **kwargs)
+
+
+def _definite(function: Function) -> Function:
+    """A function of the symmetric positive definite x x^T + 1 instead of x."""
+    return lambda t, x, *xs: function(t, x @ x.mT + t.eye(x.shape[-1], dtype=x.dtype), *xs)
+
+
+def _square(n: int, *batch: int) -> Draw:
+    """Matrices that are far from singular, with singular values apart."""
+    return lambda g: g.uniform(-0.5, 0.5, (*batch, n, n)) + np.diag(np.arange(1.0, n + 1))
+
+
+def _from_factors(name: str, **kwargs: Any) -> Function:
+    return lambda t, x, b: getattr(t.linalg, name)(*t.linalg.lu_factor(x), b, **kwargs)
+
+
+def linear_algebra() -> Iterator[Case]:
+    for name in ("det", "slogdet", "inv", "matrix_exp", "svdvals", "cond", "pinv"):
+        yield case(f"linalg {name}", _linalg(name), _square(3, 2), batch=(0,), refused=name != "det")
+    yield case("det of a singular matrix", _linalg("det"), exactly([[1.0, 2.0], [2.0, 4.0]]))
+    yield case("det of numbers", _linalg("det"), real(2, 1, 1), batch=(0,))
+    yield case("logdet", _definite(f("logdet")), real(2, 3, 3), batch=(0,), refused=True)
+    yield case("complex det", _complex(_linalg("det")), _square(3), real(3, 3), refused=True)
+    yield case("complex slogdet", lambda t, x, y: t.view_as_real(t.linalg.slogdet(t.complex(x, y)).sign), _square(3),
+               real(3, 3), refused=True)  # fmt: skip
+    yield case("complex inv", _complex(_linalg("inv")), _square(3), real(3, 3), refused=True)
+    for name in ("cholesky", "eigvalsh"):
+        yield case(f"linalg {name}", _definite(_linalg(name)), real(2, 3, 3), batch=(0,), refused=True)
+    yield case("linalg cholesky upper", _definite(_linalg("cholesky", upper=True)), real(3, 3), refused=True)
+    yield case("linalg cholesky_ex", _definite(lambda t, x: t.linalg.cholesky_ex(x).L), real(3, 3), traceable=False)
+    for name, function in (
+        ("eigh", _definite(lambda t, x: [y.abs() for y in t.linalg.eigh(x)])),
+        ("eig", lambda t, x: [y.abs() for y in t.linalg.eig(x)]),
+        ("eigvals", lambda t, x: t.linalg.eigvals(x).real),
+        ("qr", lambda t, x: [y.abs() for y in t.linalg.qr(x)]),
+        ("svd", lambda t, x: [y.abs() for y in t.linalg.svd(x, full_matrices=False)]),
+        ("svd of all columns", lambda t, x: [y.abs() for y in t.linalg.svd(x)]),
+        ("lu_factor", lambda t, x: t.linalg.lu_factor(x).LU),
+    ):  # fmt: skip
+        yield case(f"linalg {name}", function, _square(3, 2), batch=(0,), refused=True)
+    for name, shape in (("tall", (4, 2)), ("wide", (2, 4))):
+        yield case(f"qr of {name}", lambda t, x: [y.abs() for y in t.linalg.qr(x)], real(*shape), refused=True)
+        yield case(f"svd of {name}", lambda t, x: [y.abs() for y in t.linalg.svd(x, False)], real(*shape), refused=True)
+        yield case(f"lu of {name}", lambda t, x: t.linalg.lu(x), real(*shape), traceable=False)
+        yield case(f"pinv of {name}", _linalg("pinv"), real(*shape), refused=True)
+        yield case(
+            f"lstsq of {name}",
+            lambda t, x, b: t.linalg.lstsq(x, b).solution,
+            real(*shape),
+            real(shape[0], 3),
+            traceable=False,
+        )
+    yield case(
+        "qr complete",
+        lambda t, x: [y.abs() for y in t.linalg.qr(x, "complete")],
+        real(4, 2),
+        differentiable=False,
+        refused=True,
+    )
+    yield case("qr r", lambda t, x: t.linalg.qr(x, "r").R.abs(), _square(3), differentiable=False, refused=True)
+    yield case(
+        "complex svd",
+        lambda t, x, y: t.linalg.svd(t.complex(x, y), False).U.abs(),
+        _square(3),
+        real(3, 3),
+        refused=True,
+    )
+    yield case("complex eigh", lambda t, x, y: t.linalg.eigh(t.complex(x + x.mT, y - y.mT)).eigenvectors.abs(), _square(3),
+               real(3, 3), refused=True)  # fmt: skip
+    yield case("complex qr", lambda t, x, y: t.linalg.qr(t.complex(x, y)).Q.abs(), _square(3), real(3, 3), refused=True)
+    yield case("geqrf", lambda t, x: t.geqrf(x), real(4, 2), differentiable=False, refused=True)
+    yield case("solve", _linalg("solve"), _square(3, 2), real(2, 3, 2), batch=(0, 1), refused=True)
+    yield case("solve of a vector", _linalg("solve"), _square(3), real(3), refused=True)
+    yield case("solve from the right", _linalg("solve", left=False), _square(3), real(2, 3), refused=True)
+    yield case("solve of one matrix", _linalg("solve"), _square(3), real(2, 3, 1), batch=(1,), refused=True)
+    for upper in (True, False):
+        for left in (True, False):
+            yield case(f"solve_triangular {upper} {left}", _linalg("solve_triangular", upper=upper, left=left), _square(3),
+                       real(3, 3), refused=True)  # fmt: skip
+        yield case(f"cholesky_solve {upper}", lambda t, x, b, u=upper: t.cholesky_solve(b, t.triu(x) if u else t.tril(x), u),
+                   _square(3), real(3, 2), refused=True)  # fmt: skip
+        yield case(f"cholesky_inverse {upper}", lambda t, x, u=upper: t.cholesky_inverse(t.triu(x) if u else t.tril(x), u),
+                   _square(3), refused=True)  # fmt: skip
+    yield case(
+        "solve_triangular unit",
+        _linalg("solve_triangular", upper=True, unitriangular=True),
+        _square(3),
+        real(3, 1),
+        refused=True,
+    )
+    for settings in ({}, {"left": False}, {"adjoint": True}, {"left": False, "adjoint": True}):
+        yield case(
+            f"lu_solve {settings}", _from_factors("lu_solve", **settings), _square(3), real(3, 3), traceable=False
+        )
+    for ord in (2, 1, 0.5, 3, np.inf, -np.inf, -2):
+        yield case(f"vector_norm {ord}", _linalg("vector_norm", ord, dim=1), real(2, 3), batch=(0,))
+    yield case("vector_norm 0", _linalg("vector_norm", 0), exactly([0.0, 1.0, 2.0]), differentiable=False)
+    yield case(
+        "vector_norm of 0", _linalg("vector_norm", 3, dim=1), exactly([[0.0, 0.0], [1.0, 2.0]]), differentiable=False
+    )
+    for ord in ("fro", 1, -1, np.inf, -np.inf):
+        yield case(f"matrix_norm {ord}", _linalg("matrix_norm", ord), real(2, 3, 4), batch=(0,))
+    for ord in ("nuc", 2, -2):
+        yield case(
+            f"matrix_norm {ord}", _linalg("matrix_norm", ord, dim=(0, 2), keepdim=True), real(3, 2, 3), refused=True
+        )
+    yield case("linalg norm", _linalg("norm"), real(2, 3), batch=(0,), reference=np.linalg.norm)
+    yield case("linalg norm of matrices", _linalg("norm", 1, (1, 2)), real(2, 3, 4), batch=(0,))
+    yield case("cond 1", _linalg("cond", 1), _square(3), traceable=False)
+    yield case(
+        "matrix_rank", _linalg("matrix_rank"), exactly([[1.0, 2.0], [2.0, 4.0]]), differentiable=False, traceable=False
+    )
+    for n in (0, 1, 3, 4):
+        yield case(f"matrix_power {n}", _linalg("matrix_power", n), real(2, 3, 3), batch=(0,))
+    yield case("matrix_power -2", _linalg("matrix_power", -2), _square(3), refused=True)
+    yield case("multi_dot", lambda t, *xs: t.linalg.multi_dot(xs), real(3), real(3, 4), real(4, 2), real(2))
+    yield case("chain_matmul", f("chain_matmul"), real(2, 3), real(3, 4), real(4, 2), batch=(0,))
+    yield case("cross", f("cross", dim=1), real(2, 3), real(2, 3), batch=(0, 1), reference=np.cross)
+    yield case("linalg cross", _linalg("cross", dim=1), real(2, 3, 2), real(1, 3, 1), batch=(0,))
+    yield case("vecdot", _linalg("vecdot"), real(2, 3), real(2, 3), batch=(0, 1))
+    yield case("vander", _linalg("vander", N=4), real(2, 3), batch=(0,), reference=lambda x: x[..., None] ** np.arange(4))
+    yield case("linalg diagonal", _linalg("diagonal", offset=1), real(2, 3, 4), batch=(0,))
+    yield case("tensorinv", _linalg("tensorinv", 1), lambda g: g.normal(size=(4, 2, 2)), refused=True)
+    yield case("tensorsolve", _linalg("tensorsolve"), lambda g: g.normal(size=(2, 3, 6)), real(2, 3), refused=True)
+    yield case("householder_product", _linalg("householder_product"), real(4, 3), unit(2), batch=None)
+    for transpose in (True, False):
+        yield case(f"ormqr {transpose}", f("ormqr", transpose=transpose), real(4, 3), unit(3), real(4, 2))
+    yield case("ormqr from the right", f("ormqr", left=False), real(4, 3), unit(3), real(2, 4))
+    for p in (0.0, 1.0, 2.0, 3.0, np.inf):
+        yield case(
+            f"cdist {p}", f("cdist", p=p), real(2, 3, 2), real(2, 4, 2), batch=(0, 1), differentiable=p not in (0.0,)
+        )
+    yield case("addmv", f("addmv", beta=0.5, alpha=2), real(2), real(2, 3), real(3), batch=(0, 1))
+    yield case("addbmm", f("addbmm", beta=0.5, alpha=2), real(2, 2), real(2, 2, 3), real(2, 3, 2), batch=(1, 2))
+    yield case("addr", f("addr", beta=0.5, alpha=2), real(2, 3), real(2), real(3), batch=(0, 1))
+    yield case(
+        "addmm without the input",
+        f("addmm", beta=0),
+        exactly([np.nan]),
+        real(2, 3),
+        real(3, 2),
+        batch=(1,),
+        differentiable=False,
+    )
+    yield case("inner", f("inner"), real(2, 3), real(4, 3), batch=(0,), reference=np.inner)
+    yield case("vdot", _complex(f("vdot")), real(3), real(3), real(3), real(3), refused=True)
+
+
 def reductions() -> Iterator[Case]:
     for name, reference in (("sum", np.sum), ("mean", np.mean), ("amax", np.max), ("amin", np.min)):
         yield case(name, f(name), real(2, 3), batch=(0,), reference=reference)
@@ -1005,8 +1156,77 @@ def programs() -> Iterator[Case]:
                x, y, batch=(0, 1))  # fmt: skip
 
 
+def layers() -> Iterator[Case]:
+    """The composites of nn.functional: attention, sizes, grids, losses."""
+    image, line = real(2, 2, 4, 5), real(2, 2, 5)
+    for mode in ("nearest", "nearest-exact", "area", "bilinear", "bicubic"):
+        yield case(f"interpolate {mode}", nn("interpolate", (6, 3), mode=mode), image, batch=(0,))
+        yield case(f"interpolate {mode} by a factor", nn("interpolate", scale_factor=1.5, mode=mode), image, batch=(0,))
+    for mode in ("bilinear", "bicubic"):
+        aligned, smooth = {"mode": mode, "align_corners": True}, {"mode": mode, "antialias": True}
+        yield case(f"interpolate {mode} aligned", nn("interpolate", (6, 3), **aligned), image, batch=(0,))
+        yield case(f"interpolate {mode} antialiased", nn("interpolate", (3, 2), **smooth), image, batch=(0,))
+    yield case("interpolate linear", nn("interpolate", 7, mode="linear"), line, batch=(0,))
+    yield case("interpolate trilinear", nn("interpolate", (3, 4, 2), mode="trilinear"), real(2, 1, 2, 3, 3), batch=(0,))
+    for edge in ("zeros", "border", "reflection"):
+        for mode in ("bilinear", "nearest", "bicubic"):
+            yield case(
+                f"grid_sample {mode} {edge}",
+                nn("grid_sample", mode, edge, False),
+                image,
+                real(2, 3, 2, 2),
+                batch=(0, 1),
+            )
+    yield case("grid_sample aligned", nn("grid_sample", align_corners=True), image, unit(2, 3, 2, 2), batch=(0, 1))
+    yield case(
+        "grid_sample 3d", nn("grid_sample", align_corners=False), real(2, 1, 2, 3, 4), unit(2, 2, 2, 2, 3), batch=(0, 1)
+    )
+    yield case("affine_grid", nn("affine_grid", (2, 1, 3, 4), False), real(2, 2, 3))
+    yield case("affine_grid aligned", nn("affine_grid", (2, 1, 2, 3, 4), True), real(2, 3, 4))
+    yield case("unfold", nn("unfold", (2, 3), 1, (1, 0), 2), image, batch=(0,))
+    yield case("fold", nn("fold", (4, 5), (2, 3), 1, (1, 0), 2), real(2, 12, 6), batch=(0,))
+    yield case("pixel_shuffle", nn("pixel_shuffle", 2), real(2, 8, 2, 3), batch=(0,))
+    yield case("pixel_unshuffle", nn("pixel_unshuffle", 2), real(2, 2, 4, 6), batch=(0,))
+    yield case("channel_shuffle", nn("channel_shuffle", 2), real(2, 4, 3), batch=(0,))
+    yield case("local_response_norm", nn("local_response_norm", 3, alpha=0.5), real(2, 4, 3), batch=(0,))
+    yield case("lp_pool2d", nn("lp_pool2d", 3, 2), positive(2, 1, 4, 4), batch=(0,))
+    yield case("lp_pool1d of infinity", nn("lp_pool1d", float("inf"), 2), line, batch=(0,))
+    yield case("adaptive_max_pool2d uneven", nn("adaptive_max_pool2d", (2, 3), True), image, batch=(0,))
+    yield case("adaptive_max_pool1d", nn("adaptive_max_pool1d", 2), line, batch=(0,))
+    places = exactly([[[[0, 3], [9, 15]]], [[[5, 2], [8, 14]]]])
+    yield case("max_unpool2d", nn("max_unpool2d", 2), real(2, 1, 2, 2), places, batch=(0, 1))
+    for mode in ("reflect", "replicate", "circular"):
+        yield case(f"pad {mode}", nn("pad", (1, 2), mode), line, batch=(0,))
+        yield case(f"pad {mode} negative", nn("pad", (-1, 2), mode), line, batch=(0,))
+    q, k = real(2, 2, 3, 4), real(2, 2, 5, 4)
+    attention = "scaled_dot_product_attention"
+    yield case(attention, nn(attention), q, k, k, batch=(0, 1, 2))
+    yield case(f"{attention} causal", nn(attention, is_causal=True), q, k, k, batch=(0, 1, 2))
+    yield case(f"{attention} masked", nn(attention), q, k, k, exactly(np.tri(3, 5, -1, bool)), batch=(0, 1, 2))
+    yield case(f"{attention} biased", nn(attention, scale=0.3), q, k, k, real(3, 5), batch=(0, 1, 2))
+    yield case(
+        f"{attention} grouped", nn(attention, enable_gqa=True), q, real(2, 1, 5, 4), real(2, 1, 5, 4), batch=(0, 1, 2)
+    )
+    table, bags = real(5, 3), ints(0, 5, 2, 4)
+    for mode in ("sum", "mean", "max"):
+        yield case(f"embedding_bag {mode}", lambda t, i, w, how=mode: t.nn.functional.embedding_bag(i, w, mode=how), bags, table,
+                   batch=(0,))  # fmt: skip
+        yield case(f"embedding_bag {mode} by offsets",
+                   lambda t, i, w, o, how=mode: t.nn.functional.embedding_bag(i, w, o, mode=how),
+                   ints(0, 5, 6), table, exactly([0, 2, 5]))  # fmt: skip
+    yield case("multi_margin_loss", nn("multi_margin_loss"), real(2, 4), ints(0, 4, 2), batch=(0, 1))
+    yield case("multilabel_margin_loss", nn("multilabel_margin_loss"), real(2, 4), exactly([[3, 0, -1, 1], [-1, 0, 1, 2]]),
+               batch=(0, 1))  # fmt: skip
+    yield case(
+        "multilabel_soft_margin_loss", nn("multilabel_soft_margin_loss"), real(2, 4), ints(0, 2, 2, 4), batch=(0, 1)
+    )
+    yield case("triplet_margin_with_distance_loss", nn("triplet_margin_with_distance_loss"), real(2, 4), real(2, 4),
+               real(2, 4), batch=(0, 1, 2))  # fmt: skip
+    yield case("pdist", nn("pdist"), real(4, 3))
+
+
 CASES = [
-    *arithmetic(), *comparison(), *analysis(), *complex_numbers(), *special_functions(),
+    *arithmetic(), *comparison(), *analysis(), *complex_numbers(), *special_functions(), *linear_algebra(),
     *transforms(), *spectrograms(), *windows(), *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
-    *convolutions(), *pooling(), *programs(),
+    *convolutions(), *pooling(), *programs(), *layers(),
 ]  # fmt: skip

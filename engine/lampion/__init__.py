@@ -3,8 +3,9 @@
 import difflib
 from typing import Any
 
-from lampion import autograd, fft, nn, optim, signal, special, utils
+from lampion import autograd, fft, linalg, nn, optim, signal, special, utils
 from lampion.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from lampion.control import cond, map, scan, while_loop
 from lampion.dtypes import bool_ as bool
 from lampion.dtypes import (
     complex64,
@@ -148,6 +149,9 @@ from lampion.ops.create import (
     zeros,
     zeros_like,
 )
+from lampion.ops.decomposition import cholesky, geqrf, lu_unpack, qr
+from lampion.ops.decomposition import old_lu as lu
+from lampion.ops.decomposition import old_svd as svd
 from lampion.ops.diagonal import diag, diag_embed, diagonal, trace, tril, triu
 from lampion.ops.einsum import einsum, tensordot
 from lampion.ops.index import (
@@ -166,7 +170,42 @@ from lampion.ops.index import (
     take,
     take_along_dim,
 )
-from lampion.ops.matmul import addmm, adjoint, baddbmm, bmm, dot, kron, matmul, mm, mv, outer
+from lampion.ops.linalg import (
+    cdist,
+    chain_matmul,
+    cholesky_inverse,
+    cholesky_solve,
+    det,
+    logdet,
+    matrix_exp,
+    matrix_power,
+    ormqr,
+    pinverse,
+    slogdet,
+    triangular_solve,
+)
+from lampion.ops.linalg import householder_product as orgqr
+from lampion.ops.linalg import inv as inverse
+from lampion.ops.linalg import old_cross as cross
+from lampion.ops.linalg import old_lu_solve as lu_solve
+from lampion.ops.linalg import old_norm as norm
+from lampion.ops.matmul import (
+    addbmm,
+    addmm,
+    addmv,
+    addr,
+    adjoint,
+    baddbmm,
+    bmm,
+    dot,
+    inner,
+    kron,
+    matmul,
+    mm,
+    mv,
+    outer,
+    vdot,
+)
 from lampion.ops.random import (
     Generator,
     bernoulli,
@@ -197,7 +236,6 @@ from lampion.ops.reduce import (
     max,
     mean,
     min,
-    norm,
     prod,
     softmax,
     std,
@@ -253,9 +291,12 @@ __all__ = [
     "acos",
     "acosh",
     "add",
+    "addbmm",
     "addcdiv",
     "addcmul",
     "addmm",
+    "addmv",
+    "addr",
     "adjoint",
     "all",
     "allclose",
@@ -289,12 +330,18 @@ __all__ = [
     "bool",
     "broadcast_to",
     "cat",
+    "cdist",
     "ceil",
+    "chain_matmul",
+    "cholesky",
+    "cholesky_inverse",
+    "cholesky_solve",
     "chunk",
     "clamp",
     "complex",
     "complex64",
     "complex128",
+    "cond",
     "conj",
     "conj_physical",
     "conv1d",
@@ -306,8 +353,10 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cross",
     "cumprod",
     "cumsum",
+    "det",
     "diag",
     "diag_embed",
     "diagonal",
@@ -349,6 +398,7 @@ __all__ = [
     "full_like",
     "gather",
     "ge",
+    "geqrf",
     "get_default_dtype",
     "gt",
     "half",
@@ -365,11 +415,13 @@ __all__ = [
     "index_put",
     "index_select",
     "inference_mode",
+    "inner",
     "int",
     "int8",
     "int16",
     "int32",
     "int64",
+    "inverse",
     "is_complex",
     "is_grad_enabled",
     "is_tensor",
@@ -383,6 +435,7 @@ __all__ = [
     "le",
     "lerp",
     "lgamma",
+    "linalg",
     "linspace",
     "load",
     "log",
@@ -392,6 +445,7 @@ __all__ = [
     "log_softmax",
     "logaddexp",
     "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -400,10 +454,16 @@ __all__ = [
     "logsumexp",
     "long",
     "lt",
+    "lu",
+    "lu_solve",
+    "lu_unpack",
     "manual_seed",
+    "map",
     "masked_fill",
     "masked_select",
     "matmul",
+    "matrix_exp",
+    "matrix_power",
     "max",
     "maximum",
     "mean",
@@ -429,13 +489,17 @@ __all__ = [
     "ones",
     "ones_like",
     "optim",
+    "orgqr",
+    "ormqr",
     "outer",
     "permute",
+    "pinverse",
     "polar",
     "polygamma",
     "pow",
     "prod",
     "promote_types",
+    "qr",
     "rand",
     "rand_like",
     "randint",
@@ -457,6 +521,7 @@ __all__ = [
     "rsqrt",
     "rsub",
     "save",
+    "scan",
     "scatter",
     "scatter_add",
     "searchsorted",
@@ -470,6 +535,7 @@ __all__ = [
     "sin",
     "sinc",
     "sinh",
+    "slogdet",
     "softmax",
     "sort",
     "special",
@@ -484,6 +550,7 @@ __all__ = [
     "sub",
     "sum",
     "summary",
+    "svd",
     "swapaxes",
     "t",
     "take",
@@ -496,6 +563,7 @@ __all__ = [
     "topk",
     "trace",
     "transpose",
+    "triangular_solve",
     "tril",
     "triu",
     "true_divide",
@@ -511,9 +579,11 @@ __all__ = [
     "utils",
     "var",
     "var_mean",
+    "vdot",
     "view_as_complex",
     "view_as_real",
     "where",
+    "while_loop",
     "xlogy",
     "zeros",
     "zeros_like",

@@ -1,7 +1,8 @@
 """The engine's own errors.
 
     LampionError
-    └── UntraceableError   a traced value was asked for what only a number has
+    ├── UntraceableError   a traced value was asked for what only a number has
+    └── LinAlgError        a matrix without the inverse or decomposition that was asked for (also a RuntimeError)
 
 Wrong arguments raise what PyTorch raises: `TypeError`, `ValueError`, `IndexError`, `RuntimeError`.
 """
@@ -21,6 +22,10 @@ NOT_THE_USERS = tuple(str(Path(p)) for p in (Path(__file__).parent, np.__path__[
 
 class LampionError(Exception):
     """Base of the engine's own errors."""
+
+
+class LinAlgError(LampionError, RuntimeError):
+    """A matrix has no such inverse or decomposition: it is singular, or not positive definite, or nothing converges."""
 
 
 class UntraceableError(LampionError):

@@ -16,7 +16,9 @@ from lampion.ops import (
     arithmetic,
     comparison,
     create,
+    decomposition,
     index,
+    linalg,
     matmul,
     promote,
     random,
@@ -27,6 +29,7 @@ from lampion.ops import (
 )
 from lampion.ops import complex as complexes
 from lampion.ops import diagonal as diagonals
+from lampion.ops import matmul as matmuls
 from lampion.ops import shape as shapes
 from lampion.ops.elementwise import Elementwise
 from lampion.symbolic import SymInt, numel
@@ -204,7 +207,7 @@ class Tensor(Handle):
             raise RuntimeError(
                 f"the bool of a Tensor of shape {list(self.shape)} is ambiguous: use .any(), .all(), or & and | instead of and, or"
             )
-        return bool(self._one("a Python condition (if, while, and, or, not, assert)", "lampion.where(condition, a, b)"))
+        return bool(self._one("a Python condition (if, while, and, or, not, assert)", "lampion.where(condition, a, b), lampion.cond or lampion.while_loop"))
 
     def __int__(self) -> int:
         return int(self._one("int()", "the tensor itself, or .to(lampion.int64)").item())
@@ -465,7 +468,7 @@ class Tensor(Handle):
 
     # ---- reductions -------------------------------------------------------------------------------------------------
 
-    sum, mean, var, std, prod, norm = reduce.sum, reduce.mean, reduce.var, reduce.std, reduce.prod, reduce.norm
+    sum, mean, var, std, prod, norm = reduce.sum, reduce.mean, reduce.var, reduce.std, reduce.prod, linalg.old_norm
     amax, amin, max, min, argmax, argmin = (
         reduce.amax, reduce.amin, reduce.max, reduce.min, reduce.argmax, reduce.argmin,
     )  # fmt: skip
@@ -522,6 +525,16 @@ class Tensor(Handle):
     baddbmm, kron, mm, bmm, mv, dot = matmul.baddbmm, matmul.kron, matmul.mm, matmul.bmm, matmul.mv, matmul.dot
     outer, matmul = matmul.outer, matmul.matmul
     __matmul__ = matmul
+
+    addmv, addbmm, addr, inner, vdot, addmm = (
+        matmuls.addmv, matmuls.addbmm, matmuls.addr, matmuls.inner, matmuls.vdot, matmuls.addmm,
+    )  # fmt: skip
+    adjoint, cross, det, logdet, slogdet = matmuls.adjoint, linalg.old_cross, linalg.det, linalg.logdet, linalg.slogdet
+    inverse, pinverse, matrix_exp, matrix_power = linalg.inv, linalg.pinverse, linalg.matrix_exp, linalg.matrix_power
+    cholesky_inverse, cholesky_solve, lu_solve = linalg.cholesky_inverse, linalg.cholesky_solve, linalg.old_lu_solve
+    triangular_solve, ormqr, orgqr = linalg.triangular_solve, linalg.ormqr, linalg.householder_product
+    lu, cholesky, qr = decomposition.old_lu, decomposition.cholesky, decomposition.qr
+    svd, geqrf = decomposition.old_svd, decomposition.geqrf
 
     # ---- order ------------------------------------------------------------------------------------------------------
 

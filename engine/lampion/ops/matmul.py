@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lampion import dtypes
+from lampion.ops.comparison import where
 from lampion.ops.complex import conj
+from lampion.ops.create import full
 from lampion.ops.elementwise import unbroadcast
 from lampion.symbolic import Spec, SymInt, broadcast_shapes, same
 from lampion.tape import Primitive
@@ -101,12 +104,41 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)"""
-    return input * beta + mm(mat1, mat2) * alpha
+    return _blended(input, mm(mat1, mat2), beta, alpha)
 
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), for batches of matrices"""
-    return input * beta + bmm(batch1, batch2) * alpha
+    return _blended(input, bmm(batch1, batch2), beta, alpha)
+
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta * input + alpha * (mat @ vec)"""
+    return _blended(input, mv(mat, vec), beta, alpha)
+
+
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta * input + alpha * the sum of the products of two batches of matrices"""
+    return _blended(input, bmm(batch1, batch2).sum(0), beta, alpha)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta * input + alpha * outer(vec1, vec2)"""
+    return _blended(input, outer(vec1, vec2), beta, alpha)
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """The sum of products along the last dims; the plain product where one is a number."""
+    if input.ndim == 0 or other.ndim == 0:
+        return input * other
+    batch, rows = input.shape[:-1], other.shape[:-1]
+    product = matmul(input.reshape(-1, input.shape[-1]), other.reshape(-1, other.shape[-1]).t())
+    return product.reshape(*batch, *rows)
+
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors, the first conjugated."""
+    return dot(conj(input), other)
 
 
 def kron(input: Tensor, other: Tensor) -> Tensor:
@@ -116,6 +148,20 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     y = other.reshape((1,) * (ndim - other.ndim) + tuple(other.shape))
     wide = x.reshape([n for size in x.shape for n in (size, 1)]) * y.reshape([n for size in y.shape for n in (1, size)])
     return wide.reshape([a * b for a, b in zip(x.shape, y.shape, strict=True)])
+
+
+def _blended(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """beta * input + alpha * product; nothing of the input, not even nan, for beta 0. Of integers with integer factors."""
+    if product.dtype.category < dtypes.FLOAT and input.dtype.category < dtypes.FLOAT:
+        beta, alpha = int(beta), int(alpha)
+    product = product if _is_one(alpha) else product * alpha
+    if isinstance(beta, int | float) and beta == 0:
+        return where(full((), True), product, input)
+    return (input if _is_one(beta) else input * beta) + product
+
+
+def _is_one(factor: Any) -> bool:
+    return isinstance(factor, int | float) and factor == 1
 
 
 def _expect_rank(who: str, rank: int, *tensors: Tensor) -> None:

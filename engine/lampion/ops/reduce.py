@@ -88,9 +88,9 @@ class Prod(Reduction):
         """The product of all others, without dividing by x: products of those before and of those behind."""
         if len(self.dims) != 1:
             flat, back = _dims_last(x, self.dims)
-            others = _product_of_others(flat, -1)
+            others = product_of_others(flat, -1)
             return (self.kept(g, x) * conj(back(others)),)
-        return (self.kept(g, x) * conj(_product_of_others(x, self.dims[0])),)
+        return (self.kept(g, x) * conj(product_of_others(x, self.dims[0])),)
 
 
 class ArgExtreme(Primitive):
@@ -323,18 +323,6 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     return total if keepdim else total.reshape(Reduction(tuple(dims)).reduced(input.shape, False))
 
 
-def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """The vector p-norm over `dim` (all if None); "fro" is 2, 0 counts what is not 0, inf and -inf take the extremes."""
-    _expect("norm", input, "f")
-    if p in (2, "fro", None):
-        return sqrt(sum(input * input, dim, keepdim))
-    if p in (math.inf, -math.inf):
-        return (amax if p > 0 else amin)(abs(input), dim, keepdim)
-    if p == 0:
-        return sum(cast(input != 0, input.dtype), dim, keepdim)
-    return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
-
-
 def var_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> tuple[Tensor, Tensor]:
@@ -435,7 +423,7 @@ def _prefixes(x: Tensor, dim: int, rest: float) -> Tensor:
     return where(column > row, rest, x.unsqueeze(dim))
 
 
-def _product_of_others(x: Tensor, dim: int) -> Tensor:
+def product_of_others(x: Tensor, dim: int) -> Tensor:
     """For every element the product of all others along `dim`, exact where some are 0."""
     n = x.shape[dim]
     shape = [1] * (x.ndim + 1)
