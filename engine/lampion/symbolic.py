@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,6 +134,14 @@ class SymInt:
             factors = [str(a) for a in monomial]
             parts.append("*".join(([str(c)] if c != 1 or not factors else []) + factors))
         return " + ".join(parts) or "0"
+
+
+_fresh = count(1)
+
+
+def fresh_axis() -> SymInt:
+    """A size that nothing is known of, such as the number of elements that a mask chooses. Its name begins with "?"."""
+    return SymInt.axis(f"?{next(_fresh)}")
 
 
 Size = Any  # int, or SymInt while tracing

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lampion.tape import Primitive
+from lampion.tape import Node, Primitive
 from lampion_export.errors import UnsupportedError
 from lampion_export.graph import Graph
 from lampion_export.trace import Traced
@@ -44,15 +44,20 @@ def convert(traced: Traced, opset: int, names: Mapping[int, str]) -> Graph:
     graph = Graph(opset, names)
     for name, value in traced.inputs.items():
         graph.input(name, value)
-    for node in traced.nodes:
+    convert_nodes(graph, traced.nodes)
+    for name, value in traced.outputs.items():
+        graph.output(name, value)
+    return graph
+
+
+def convert_nodes(graph: Graph, nodes: Sequence[Node]) -> None:
+    """Adds what every node of a trace becomes."""
+    for node in nodes:
         assert node.inputs is not None
         outputs = _converter(node.op)(graph, node.op, *[graph.value(v) for v in node.inputs])
         many = outputs if isinstance(outputs, tuple | list) else (outputs,)
         for i, (spec, output) in enumerate(zip(node.data, many, strict=True)):
             graph.bind((node, i), spec, output)
-    for name, value in traced.outputs.items():
-        graph.output(name, value)
-    return graph
 
 
 def _converter(op: Primitive) -> Converter:

@@ -19,9 +19,12 @@ Array = np.ndarray[Any, Any]
 class Graph:
     """Takes ops and constants, gives values; keeps which Value of the tape became which value of the graph."""
 
-    def __init__(self, opset: int, names: Mapping[int, str] | None = None) -> None:
+    def __init__(self, opset: int, names: Mapping[int, str] | None = None, outer: Graph | None = None) -> None:
         self.opset = opset
-        self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name="lampion")
+        self.outer = outer
+        self.root: Graph = self if outer is None else outer.root
+        self.count = 0
+        self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset} if outer is None else {}, name="lampion")
         self._names = dict(names or {})
         self._values: dict[Any, ir.Value] = {}
         self._constants: dict[Any, ir.Value] = {}
@@ -38,9 +41,7 @@ class Graph:
         self.graph.inputs.append(result)
         self._values[value.key] = result
         self._shapes[result] = value.data.shape
-        for i, size in enumerate(value.data.shape):
-            if isinstance(size, SymInt):
-                self._axes.setdefault(str(size), (result, i))
+        self._note_axes(value.data.shape, result)
 
     def output(self, name: str, value: Value) -> None:
         """Declares an output."""
@@ -54,11 +55,13 @@ class Graph:
         value.dtype = _dtype(spec.dtype)
         self._values[key] = value
         self._shapes[value] = spec.shape
+        self._note_axes(spec.shape, value)
 
     def value(self, value: Value) -> ir.Value:
         """The graph's value for one of the tape; what is known becomes an initializer."""
-        if value.key in self._values:
-            return self._values[value.key]
+        found = self._found(value.key)
+        if found is not None:
+            return found
         if isinstance(value.data, np.ndarray):
             result = self.constant(value.data, self._names.get(id(value.data)))
             self._values[value.key] = result
@@ -68,12 +71,28 @@ class Graph:
 
     def shape_of(self, x: ir.Value) -> Shape:
         """The shape of a converter's input, as it was while tracing."""
-        return self._shapes[x]
+        if x in self._shapes or self.outer is None:
+            return self._shapes[x]
+        return self.outer.shape_of(x)
+
+    def _found(self, key: Any) -> ir.Value | None:
+        """What a Value of the tape became, here or in a graph around this one."""
+        if key in self._values or self.outer is None:
+            return self._values.get(key)
+        return self.outer._found(key)
+
+    def _note_axes(self, shape: Shape, value: ir.Value) -> None:
+        """Remembers where the size of each varying axis can be read."""
+        for i, size in enumerate(shape):
+            if isinstance(size, SymInt):
+                self._axes.setdefault(str(size), (value, i))
 
     # ---- constants and sizes ------------------------------------------------------------------------------------------
 
     def constant(self, array: Any, name: str | None = None) -> ir.Value:
-        """An initializer; equal small ones are shared."""
+        """An initializer of the outermost graph; equal small ones are shared."""
+        if self.outer is not None:
+            return self.root.constant(array, name)
         array = np.ascontiguousarray(array).reshape(np.shape(array))
         key = name or (array.dtype.str, array.shape, array.tobytes() if array.size <= 64 else id(array))
         if key not in self._constants:
@@ -116,8 +135,10 @@ class Graph:
         """Adds a node; one value, or a list of `outputs` many. `dtype` is that of the first output."""
         node = ir.node(op_type, inputs, attributes, num_outputs=outputs)
         self.graph.append(node)
+        self.root.count += 1
+        number = self.root.count
         for i, value in enumerate(node.outputs):
-            value.name = f"{op_type.lower()}_{len(self.graph)}" + (f"_{i}" if i else "")
+            value.name = f"{op_type.lower()}_{number}" + (f"_{i}" if i else "")
         if dtype is not None:
             node.outputs[0].dtype = dtype if isinstance(dtype, ir.DataType) else _dtype(np.dtype(dtype))
         return node.outputs[0] if outputs == 1 else list(node.outputs)
@@ -147,9 +168,14 @@ class Graph:
         assert total is not None
         return total
 
+    def _axis(self, name: str) -> tuple[ir.Value, int]:
+        if name in self._axes or self.outer is None:
+            return self._axes[name]
+        return self.outer._axis(name)
+
     def _atom(self, atom: Atom) -> ir.Value:
         if atom.op == "axis":
-            source, i = self._axes[atom.args[0]]
+            source, i = self._axis(atom.args[0])
             return self.op("Shape", source, start=i, end=i + 1, dtype=np.int64)
         a, b = (self.size(x) for x in atom.args)
         if atom.op in ("max", "min"):
@@ -190,5 +216,5 @@ def _dtype(kind: np.dtype[Any]) -> ir.DataType:
     return ir.DataType.from_numpy(np.dtype(kind))
 
 
-def _shape(shape: Shape) -> list[int | str]:
-    return [n if isinstance(n, int) else str(n) for n in shape]
+def _shape(shape: Shape) -> list[int | str | None]:
+    return [n if isinstance(n, int) else None if "?" in str(n) else str(n) for n in shape]

@@ -89,14 +89,6 @@ def index_of_a_list(x: Any) -> Any:
     return x * [1.0, 2.0, 3.0][(x.sum() * 0).long()]
 
 
-def mask(x: Any) -> Any:
-    return x[x > 0]
-
-
-def nonzero(x: Any) -> Any:
-    return x.nonzero()
-
-
 REFUSED = [
     (branch_on_value, "x.sum() > 0"),
     (branch_on_size, "x.shape[0] > 2"),
@@ -115,8 +107,6 @@ REFUSED = [
     (assertion, "(x < 10).all()"),
     (membership, "0.5 in x"),
     (index_of_a_list, "[1.0, 2.0, 3.0][(x.sum() * 0).long()]"),
-    (mask, "x[x > 0]"),
-    (nonzero, "x.nonzero()"),
 ]
 
 

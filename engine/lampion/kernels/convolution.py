@@ -131,5 +131,6 @@ def _columns(padded: Array, kernel: tuple[int, ...], out: tuple[int, ...], at: G
         return _channel_first(padded, at.groups)
     columns = np.empty((channels, *kernel, n, *out), padded.dtype)
     for offset, window in _windows(kernel, out, at):
-        columns[:, *offset] = padded[window].swapaxes(0, 1)
+        place: Key = (slice(None), *offset)
+        columns[place] = padded[window].swapaxes(0, 1)
     return columns.reshape(at.groups, channels // at.groups * math.prod(kernel), n * math.prod(out))

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion import dtypes
-from lampion.errors import UntraceableError
 from lampion.ops.comparison import where
 from lampion.ops.create import arange, zeros_like
 from lampion.ops.dims import axis
 from lampion.ops.promote import as_tensor, cast
-from lampion.symbolic import Shape, Size, Spec, SymInt, broadcast_shapes, maximum, minimum, numel, same
+from lampion.symbolic import Shape, Size, Spec, SymInt, broadcast_shapes, fresh_axis, maximum, minimum, numel, same
 from lampion.tape import Handle, Primitive
 
 if TYPE_CHECKING:
@@ -176,10 +175,7 @@ class Nonzero(Primitive):
         return np.argwhere(x).astype(np.int64)
 
     def infer(self, x: Any) -> Spec:
-        raise UntraceableError(
-            "how many elements are chosen depends on the data, so the shape is not known while tracing",
-            "`where(condition, x, other)`, which keeps the shape",
-        )
+        return Spec((fresh_axis(), len(x.shape)), np.int64)
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------

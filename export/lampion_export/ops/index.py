@@ -7,10 +7,13 @@ import onnx_ir as ir
 
 from lampion.ops import index as i
 from lampion.symbolic import Shape, Size, broadcast_shapes, numel, same
-from lampion_export.convert import converts, refuses
+from lampion_export.convert import converts
 from lampion_export.graph import Graph, pairs
 
-refuses("how many elements it finds depends on the data, so the shape is not known", i.Nonzero)
+
+@converts(i.Nonzero)
+def nonzero(g: Graph, op: i.Nonzero, x: ir.Value) -> ir.Value:
+    return g.op("Transpose", g.op("NonZero", x, dtype=np.int64), perm=[1, 0])
 
 
 @converts(i.Slice)

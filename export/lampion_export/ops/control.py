@@ -1,0 +1,48 @@
+"""Converters of control flow: ONNX's If and Loop, whose bodies see the values around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from lampion.control import Block, If, Loop
+from lampion_export.convert import convert_nodes, converts
+from lampion_export.graph import Graph
+
+
+@converts(If)
+def if_(g: Graph, op: If, condition: ir.Value, *captured: ir.Value) -> list[ir.Value]:
+    then, other = (_body(g, block, ()) for block in op.blocks)
+    return _many(g.op("If", condition, outputs=len(op.outputs), then_branch=then, else_branch=other))
+
+
+@converts(Loop)
+def loop(g: Graph, op: Loop, condition: ir.Value, *inputs: ir.Value) -> list[ir.Value]:
+    [block] = op.blocks
+    unused = ir.val(f"condition_{g.root.count}", ir.DataType.BOOL, [])
+    limit = None if op.limit is None else g.scalar(op.limit)
+    body = _body(g, block, (block.inputs[0], unused, *block.inputs[1:]))
+    return _many(g.op("Loop", limit, condition, *inputs[: op.states], outputs=len(op.outputs), body=body))
+
+
+def _body(g: Graph, block: Block, inputs: Sequence[Any]) -> ir.Graph:
+    """A block as a graph inside `g`."""
+    inner = Graph(g.opset, outer=g)
+    for value in inputs:
+        if isinstance(value, ir.Value):
+            inner.graph.inputs.append(value)
+        else:
+            g.root.count += 1
+            inner.input(f"state_{g.root.count}", value)
+    convert_nodes(inner, block.nodes)
+    for value in block.outputs:
+        result = inner.op("Identity", inner.value(value), dtype=np.dtype(value.data.dtype))
+        inner.graph.outputs.append(result)
+    return inner.graph
+
+
+def _many(outputs: ir.Value | list[ir.Value]) -> list[ir.Value]:
+    return outputs if isinstance(outputs, list) else [outputs]
