@@ -205,9 +205,11 @@ class Tensor(Handle):
     def __bool__(self) -> bool:
         if isinstance(self._value.data, np.ndarray) and self._value.data.size > 1:
             raise RuntimeError(
-                f"the bool of a Tensor of shape {list(self.shape)} is ambiguous: use .any(), .all(), or & and | instead of and, or"
+                f"the bool of a Tensor of shape {list(self.shape)} is ambiguous: use .any(), .all(), "
+                "or & and | instead of and, or"
             )
-        return bool(self._one("a Python condition (if, while, and, or, not, assert)", "lampion.where(condition, a, b), lampion.cond or lampion.while_loop"))
+        instead = "lampion.where(condition, a, b), lampion.cond or lampion.while_loop"
+        return bool(self._one("a Python condition (if, while, and, or, not, assert)", instead))
 
     def __int__(self) -> int:
         return int(self._one("int()", "the tensor itself, or .to(lampion.int64)").item())
