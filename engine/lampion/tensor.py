@@ -555,6 +555,31 @@ class Tensor(Handle):
         """Fills with uniform numbers from [a, b)."""
         return self._become(random.rand(*self.shape, dtype=self.dtype, generator=generator) * (b - a) + a)
 
+    def bernoulli_(self, p: Any = 0.5, *, generator: random.Generator | None = None) -> Tensor:
+        """Fills with 1 with probability `p`, else 0."""
+        return self._become(random.bernoulli(create.zeros_like(self), p, generator=generator))
+
+    def exponential_(self, lambd: Any = 1.0, *, generator: random.Generator | None = None) -> Tensor:
+        """Fills with numbers of density lambd exp(-lambd x)."""
+        return self._become(random.exponential(self, lambd, generator))
+
+    def geometric_(self, p: Any, *, generator: random.Generator | None = None) -> Tensor:
+        """Fills with the numbers of trials until one succeeds with probability `p`."""
+        return self._become(promote.cast(random.geometric(self, p, generator), self.dtype))
+
+    def cauchy_(self, median: Any = 0.0, sigma: Any = 1.0, *, generator: random.Generator | None = None) -> Tensor:
+        """Fills with numbers of density sigma / (pi (sigma^2 + (x - median)^2))."""
+        return self._become(random.cauchy(self, median, sigma, generator))
+
+    def log_normal_(self, mean: Any = 1.0, std: Any = 2.0, *, generator: random.Generator | None = None) -> Tensor:
+        """Fills with exp of normal numbers."""
+        return self._become(random.log_normal(self, mean, std, generator))
+
+    def random_(self, from_: Any = 0, to: Any = None, *, generator: random.Generator | None = None) -> Tensor:
+        """Fills with integers: random_(low, high), random_(high), or all that the dtype holds exactly."""
+        low, high = (0, from_) if to is None and from_ else (from_, to)
+        return self._become(random.integers(self, low, high, generator))
+
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: random.Generator | None = None) -> Tensor:
         """Fills with normal numbers."""
         return self._become(random.randn(*self.shape, dtype=self.dtype, generator=generator) * std + mean)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lampion import dtypes
-from lampion.ops.create import check_device, new
+from lampion.ops.analysis import exp, log1p, tan
+from lampion.ops.complex import view_as_complex
+from lampion.ops.create import check_device, new, zeros_like
 from lampion.ops.promote import cast
 from lampion.ops.shape import sizes
-from lampion.symbolic import Shape, Spec
-from lampion.tape import Primitive
+from lampion.symbolic import Shape, Spec, broadcast_shapes
+from lampion.tape import Handle, Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -88,44 +91,93 @@ class Integers(Uniform):
         return self.generator.numpy.integers(self.low, self.high, self.shape).astype(self.kind.numpy)
 
 
+class Poisson(Primitive):
+    """How often something happens that happens `x` times on average; the gradient is 0."""
+
+    random = True
+
+    def __init__(self, generator: Generator | None = None) -> None:
+        self.generator = generator or default_generator
+
+    def forward(self, x: Any) -> Any:
+        return np.asarray(self.generator.numpy.poisson(x)).astype(x.dtype)
+
+    def infer(self, x: Any) -> Spec:
+        return Spec(x.shape, x.dtype)
+
+    def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
+        return (zeros_like(x),)
+
+
 # ---- functions ------------------------------------------------------------------------------------------------------
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Uniform numbers from [0, 1)."""
+    *shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Uniform numbers from [0, 1); of complex numbers both parts."""
     check_device(device)
-    return Uniform(sizes(size), _float(dtype), generator)().requires_grad_(requires_grad)
+    return _drawn(Uniform, sizes(shape) if size is None else tuple(size), _float(dtype), generator).requires_grad_(
+        requires_grad
+    )
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Normal numbers of mean 0 and deviation 1."""
+    *shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Normal numbers of mean 0 and deviation 1; of complex numbers both parts have variance 1/2."""
     check_device(device)
-    return Normal(sizes(size), _float(dtype), generator)().requires_grad_(requires_grad)
+    kind = _float(dtype)
+    numbers = _drawn(Normal, sizes(shape) if size is None else tuple(size), kind, generator)
+    return (numbers / math.sqrt(2) if kind.is_complex else numbers).requires_grad_(requires_grad)
+
+
+def _drawn(op: type[Uniform], shape: Shape, kind: dtypes.dtype, generator: Generator | None) -> Tensor:
+    if not kind.is_complex:
+        return op(shape, kind, generator)()
+    part = dtypes.float64 if kind is dtypes.complex128 else dtypes.float32
+    return view_as_complex(op((*shape, 2), part, generator)())
 
 
 def randint(
-    low: int,
-    high: Any = None,
-    size: Any = None,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: Any = None,
-) -> Tensor:
-    """Integers from [low, high), or from [0, low) as `randint(high, size)`."""
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Integers from [low, high), or from [0, low) as `randint(high, size)`. Raises RuntimeError where there are none."""
     check_device(device)
     if size is None:
         low, high, size = 0, low, high
-    return Integers(low, high, tuple(size), dtypes.of(dtype or dtypes.int64), generator)()
+    if high is None:
+        low, high = 0, low
+    if low >= high:
+        raise RuntimeError(f"randint: expected low < high, got {low} and {high}")
+    kind = dtypes.of(dtype or dtypes.int64)
+    return Integers(low, high, tuple(size), kind, generator)().requires_grad_(requires_grad)
 
 
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Integers from [low, high), or from [0, low), in the shape and dtype of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """0 to n - 1 in random order."""
-    return new((generator or default_generator).numpy.permutation(n), False)
+    check_device(device)
+    order = (generator or default_generator).numpy.permutation(n)
+    return new(order.astype(dtypes.of(dtype or dtypes.int64).numpy), requires_grad)
 
 
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -138,15 +190,76 @@ def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
     return randn(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def normal(mean: Any, std: Any, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+def normal(
+    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Normal numbers of the given means and deviations (numbers, or tensors that broadcast)."""
-    shape = tuple(size) if size is not None else np.broadcast_shapes(np.shape(mean), np.shape(std))
-    return randn(*shape, generator=generator) * std + mean
+    given = [x for x in (mean, std) if isinstance(x, Handle)]
+    shape = tuple(size) if size is not None else broadcast_shapes(*[x.shape for x in given])  # type: ignore[attr-defined]
+    kind = dtype or (given[0].dtype if given else None)  # type: ignore[attr-defined]
+    numbers = randn(*shape, generator=generator, dtype=kind, device=device) * std + mean
+    return numbers.requires_grad_() if requires_grad else numbers
 
 
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that `input` gives, else 0."""
-    return cast(rand(*input.shape, generator=generator, dtype=input.dtype) < input, input.dtype)
+def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability `p`, by default the one that `input` gives, else 0; the gradient is 0."""
+    chance = input if p is None else p
+    drawn = rand(*input.shape, generator=generator, dtype=_float(input.dtype if p is None else None))
+    return cast(drawn < chance, input.dtype) + input * 0
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """How often something happens that happens `input` times on average. Raises RuntimeError for negative rates."""
+    data = input._value.data
+    if isinstance(data, np.ndarray) and (data < 0).any():
+        raise RuntimeError(f"poisson: expected rates of at least 0, got {data.min()}")
+    drawn: Tensor = Poisson(generator)(input)
+    return drawn
+
+
+# ---- in place: what the methods of the same name fill a tensor with -------------------------------------------------
+
+
+def exponential(like: Tensor, lambd: float, generator: Generator | None) -> Tensor:
+    """Density lambd exp(-lambd x). Raises RuntimeError for lambd <= 0."""
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_: expected lambd > 0, got {lambd}")
+    return -log1p(-_open(like, generator)) / lambd
+
+
+def geometric(like: Tensor, p: float, generator: Generator | None) -> Tensor:
+    """The trials until the first success, each with probability p. Raises RuntimeError for p outside (0, 1)."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_: expected p in (0, 1), got {p}")
+    return (log1p(-_open(like, generator)) / math.log1p(-p)).ceil().clamp(min=1)
+
+
+def cauchy(like: Tensor, median: float, sigma: float, generator: Generator | None) -> Tensor:
+    """Density sigma / (pi (sigma^2 + (x - median)^2))"""
+    return tan((_open(like, generator) - 0.5) * math.pi) * sigma + median
+
+
+def log_normal(like: Tensor, mean: float, std: float, generator: Generator | None) -> Tensor:
+    """exp of normal numbers."""
+    return exp(randn(*like.shape, dtype=_float_of(like), generator=generator) * std + mean)
+
+
+def integers(like: Tensor, low: int, high: int | None, generator: Generator | None) -> Tensor:
+    """Integers from [low, high), by default all that the dtype holds exactly."""
+    if high is None and like.dtype.is_floating_point:
+        high = 2 ** (np.finfo(like.dtype.numpy).nmant + 1) + 1
+    elif high is None:
+        high = 2 if like.dtype is dtypes.bool_ else int(np.iinfo(like.dtype.numpy).max)
+    return randint(low, high, like.shape, dtype=like.dtype, generator=generator)
+
+
+def _open(like: Tensor, generator: Generator | None) -> Tensor:
+    return rand(*like.shape, dtype=_float_of(like), generator=generator)
+
+
+def _float_of(like: Tensor) -> dtypes.dtype:
+    return like.dtype if like.dtype.is_floating_point else dtypes.get_default_dtype()
 
 
 def multinomial(

@@ -1,6 +1,6 @@
 """Random numbers are refused: onnxruntime's would differ from those that ran."""
 
-from lampion.ops.random import Integers, Normal, Uniform
+from lampion.ops.random import Integers, Normal, Poisson, Uniform
 from lampion_export.convert import refuses
 
 refuses(
@@ -8,4 +8,5 @@ refuses(
     Uniform,
     Normal,
     Integers,
+    Poisson,
 )
