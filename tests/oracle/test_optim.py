@@ -125,6 +125,11 @@ SCHEDULES: dict[str, Callable[[Any, Any], Any]] = {
     "three in a row": lambda s, o: s.SequentialLR(
         o, [s.ConstantLR(o, 0.1, 100), s.ExponentialLR(o, 0.9), s.StepLR(o, 3)], [4, 20]
     ),
+    "multiplicative": lambda s, o: s.MultiplicativeLR(o, lambda e: 1 - 1 / (e + 2)),
+    "cyclic": lambda s, o: s.CyclicLR(o, 0.01, 0.2, 5, 8),
+    "cyclic, halved": lambda s, o: s.CyclicLR(o, [0.01, 0.05], [0.2, 0.4], 6, mode="triangular2"),
+    "cyclic, exponential": lambda s, o: s.CyclicLR(o, 0.01, 0.2, 4, mode="exp_range", gamma=0.97, cycle_momentum=False),
+    "cyclic, by a function": lambda s, o: s.CyclicLR(o, 0.01, 0.2, 4, scale_fn=lambda x: 1 / (x + 1), scale_mode="iterations"),
     "chained": lambda s, o: s.ChainedScheduler([s.ConstantLR(o, 0.1, 8), s.ExponentialLR(o, 0.9)]),
     "chained cosine": lambda s, o: s.ChainedScheduler([s.LinearLR(o, 0.1, 1.0, 8), s.CosineAnnealingLR(o, 60, 0.01)]),
 }  # fmt: skip

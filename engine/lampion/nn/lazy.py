@@ -18,8 +18,9 @@ class _Lazy(Module):
     becomes: ClassVar[type[Module]]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.has_uninitialized_params():
-            self.initialize_parameters(args[0])
+        fresh = self.has_uninitialized_params()
+        self.initialize_parameters(args[0])
+        if fresh:
             self.reset_parameters()
         object.__setattr__(self, "__class__", self.becomes)
         return self(*args, **kwargs)
@@ -49,8 +50,8 @@ _KINDS = (UninitializedParameter, UninitializedBuffer)
 
 
 def _shape(weight: Tensor, *shape: int) -> None:
-    assert isinstance(weight, UninitializedParameter)
-    weight.materialize(shape)
+    if isinstance(weight, UninitializedParameter):  # unless loaded before
+        weight.materialize(shape)
 
 
 class LazyLinear(_Lazy, Linear):

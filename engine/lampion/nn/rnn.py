@@ -11,6 +11,7 @@ from lampion.nn import init
 from lampion.nn.functional.recurrent import State, gru_step, lstm_step, relu_step, tanh_step
 from lampion.nn.module import Module, describe
 from lampion.nn.parameter import Parameter
+from lampion.nn.utils.rnn import PackedSequence
 from lampion.ops.create import check_device, empty, zeros
 from lampion.ops.shape import cat, stack
 from lampion.symbolic import may_agree
@@ -103,8 +104,13 @@ class _Layers(_Recurrent):
                 self.all_weights_names.append(names)
         self.reset_parameters()
 
-    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
-        """[time, n, in] (or [n, time, in] with batch_first, or [time, in]) to every step's h, and the last state."""
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        """[time, n, in] (or [n, time, in] with batch_first, or [time, in]) to every step's h, and the last state.
+
+        A PackedSequence gives one; the state is in the order before packing.
+        """
+        if isinstance(input, PackedSequence):
+            return self._packed(input, hx)
         self._check_input(input, (2, 3))
         if input.ndim == 2:
             lifted = None if hx is None else self._like(hx, [h.unsqueeze(1) for h in self._parts(hx)])
@@ -113,8 +119,20 @@ class _Layers(_Recurrent):
         output, last = self._run(input.transpose(0, 1) if self.batch_first else input, hx)
         return output.transpose(0, 1) if self.batch_first else output, last
 
-    def _run(self, x: Tensor, hx: Any) -> tuple[Tensor, Any]:
-        shapes = self._state_shapes(x.shape[1])
+    def _packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        data, sizes, order, back = input
+        self._check_input(data, (2, 2))
+        counts = [int(n) for n in sizes.numpy()]
+        if hx is not None and order is not None:
+            hx = self._like(hx, [h.index_select(1, order) for h in self._parts(hx)])
+        output, last = self._run(data, hx, counts)
+        if back is not None:
+            last = self._like(last, [h.index_select(1, back) for h in self._parts(last)])
+        return PackedSequence(output, sizes, order, back), last
+
+    def _run(self, x: Tensor, hx: Any, counts: list[int] | None = None) -> tuple[Tensor, Any]:
+        """[time, n, in], or with `counts` of rows for every step [all rows, in], to the same with every step's h."""
+        shapes = self._state_shapes(x.shape[1] if counts is None else counts[0])
         start = tuple(zeros(*s, dtype=x.dtype) for s in shapes) if hx is None else self._parts(hx)
         start = self._check_state(start, shapes)
         ends: list[State] = []
@@ -124,22 +142,32 @@ class _Layers(_Recurrent):
             outputs = []
             for backwards, suffix in enumerate(suffixes):
                 state = tuple(h[len(ends)] for h in start)
-                output, end = self._along(x, state, suffix, bool(backwards))
+                output, end = self._along(x, state, suffix, bool(backwards), counts)
                 outputs.append(output)
                 ends.append(end)
             x = cat(outputs, -1) if len(outputs) > 1 else outputs[0]
         last = [stack([end[i] for end in ends]) for i in range(len(shapes))]
         return x, last[0] if len(last) == 1 else tuple(last)
 
-    def _along(self, x: Tensor, state: State, suffix: str, backwards: bool) -> tuple[Tensor, State]:
+    def _along(
+        self, x: Tensor, state: State, suffix: str, backwards: bool, counts: list[int] | None
+    ) -> tuple[Tensor, State]:
         """One layer over time in one direction: the input's share of the gates is one product for all steps."""
         weight, bias, of_state = self._weights(suffix)
-        gates = F.linear(x, weight, bias).unbind(0)
+        share = F.linear(x, weight, bias)
+        gates = share.unbind(0) if counts is None else share.split(counts)
         outputs: list[Tensor] = []
         for gate in reversed(gates) if backwards else gates:
-            state = self.step(gate, state, of_state)
-            outputs.append(state[0])
-        return stack(outputs[::-1] if backwards else outputs), state
+            if counts is None:
+                state = self.step(gate, state, of_state)
+                outputs.append(state[0])
+                continue
+            rows = gate.shape[0]  # sequences that have ended, or not begun, keep their state
+            new = self.step(gate, tuple(h[:rows] for h in state), of_state)
+            outputs.append(new[0])
+            state = tuple(cat([a, b[rows:]]) for a, b in zip(new, state, strict=True))
+        outputs = outputs[::-1] if backwards else outputs
+        return stack(outputs) if counts is None else cat(outputs), state
 
     def _state_shapes(self, n: Any) -> list[tuple[Any, ...]]:
         return [(self.num_layers * (1 + self.bidirectional), n, self.proj_size or self.hidden_size)]

@@ -1,4 +1,4 @@
-"""Tools on a model's parameters and gradients. PyTorch's `torch.nn.utils`."""
+"""Gradients limited, parameters as one vector."""
 
 from __future__ import annotations
 
@@ -13,6 +13,27 @@ from lampion.tensor import Tensor
 
 
 @no_grad()
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """The norm of all tensors as one vector. Raises RuntimeError for nan or infinity, if `error_if_nonfinite`."""
+    many = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not many:
+        return zeros(())
+    total = stack([t.norm(norm_type) for t in many]).norm(norm_type)
+    if error_if_nonfinite and not total.isfinite():
+        raise RuntimeError(f"get_total_norm: the norm is {total.item()}; look for the first nan or inf")
+    return total
+
+
+@no_grad()
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+    """Scales all gradients so that `total_norm`, their joint norm, becomes at most `max_norm`."""
+    scale = clamp(max_norm / (total_norm + 1e-6), max=1.0)
+    for p in _with_grad(parameters):
+        p.grad = None if p.grad is None else p.grad * scale
+
+
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
@@ -21,17 +42,8 @@ def clip_grad_norm_(
     Raises RuntimeError for a norm that is nan or infinite, if `error_if_nonfinite`.
     """
     with_grad = _with_grad(parameters)
-    if not with_grad:
-        return zeros(())
-    norms = [p.grad.norm(norm_type) for p in with_grad if p.grad is not None]
-    total = stack(norms).norm(norm_type)
-    if error_if_nonfinite and not total.isfinite():
-        raise RuntimeError(
-            f"clip_grad_norm_: the norm of the gradients is {total.item()}; look for the first nan or inf"
-        )
-    scale = clamp(max_norm / (total + 1e-6), max=1.0)
-    for p in with_grad:
-        p.grad = None if p.grad is None else p.grad * scale
+    total = get_total_norm([p.grad for p in with_grad if p.grad is not None], norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(with_grad, max_norm, total)
     return total
 
 
