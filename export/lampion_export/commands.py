@@ -35,6 +35,7 @@ def export_arguments(parser: ArgumentParser) -> None:
 def export_run(args: Namespace) -> int:
     """Loads the model, exports it, prints the verification."""
     from lampion import load
+    from lampion.errors import LampionError
     from lampion_export.exporter import export
 
     model = load_model(args.model)
@@ -43,7 +44,15 @@ def export_run(args: Namespace) -> int:
             model.load_state_dict(load(args.weights))
         except (OSError, RuntimeError, ValueError) as error:
             raise ExportError(f"--weights {args.weights}: {error}") from error
-    export(model, (2, *args.shape), args.output, card=_card(args.card), opset=args.opset)
+    try:
+        export(model, (2, *args.shape), args.output, card=_card(args.card), opset=args.opset)
+    except ExportError:
+        raise
+    except LampionError as error:
+        raise ExportError(f"{args.model} can't be exported: {error}") from error
+    except Exception as error:  # whatever the model's own code says of this input
+        shape = [2, *args.shape]
+        raise ExportError(f"{args.model} on an input of shape {shape}: {type(error).__name__}: {error}") from error
     return 0
 
 
