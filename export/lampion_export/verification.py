@@ -115,10 +115,13 @@ def _at_other_sizes(
     axis: str,
     rng: np.random.Generator,
 ) -> list[Wanted]:
-    """The function at other sizes of one axis."""
+    """The function at other sizes of one axis: small ones, or larger ones for a model that takes nothing that small."""
     found: list[Wanted] = []
     refusal = ""
-    for size in OTHER_SIZES:
+    own = next(example[name].shape[i] for name, axes in dynamic.items() for i, other in axes.items() if other == axis)
+    for i, size in enumerate((*OTHER_SIZES, own + 1, 2 * own + 1)):
+        if found and i >= len(OTHER_SIZES):
+            break
         shapes = {name: _resized(array.shape, dynamic.get(name, {}), axis, size) for name, array in example.items()}
         if all(shapes[name] == array.shape for name, array in example.items()):
             continue

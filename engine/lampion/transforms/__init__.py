@@ -6,6 +6,7 @@ stays behind.
 """
 
 from lampion.transforms.arithmetic import Normalize, ToChannelsFirst, ToDtype
+from lampion.transforms.audio import MFCC, AmplitudeToDB, MelScale, MelSpectrogram, Spectrogram
 from lampion.transforms.augmentation import (
     RandomAffine,
     RandomCrop,
@@ -17,9 +18,13 @@ from lampion.transforms.compose import Compose
 from lampion.transforms.geometry import CenterCrop, Grayscale, Resize, ToImage
 
 __all__ = [
+    "MFCC",
+    "AmplitudeToDB",
     "CenterCrop",
     "Compose",
     "Grayscale",
+    "MelScale",
+    "MelSpectrogram",
     "Normalize",
     "RandomAffine",
     "RandomCrop",
@@ -27,6 +32,7 @@ __all__ = [
     "RandomRotation",
     "RandomVerticalFlip",
     "Resize",
+    "Spectrogram",
     "ToChannelsFirst",
     "ToDtype",
     "ToImage",
