@@ -651,7 +651,9 @@ def linear_algebra() -> Iterator[Case]:
     yield case("cross", f("cross", dim=1), real(2, 3), real(2, 3), batch=(0, 1), reference=np.cross)
     yield case("linalg cross", _linalg("cross", dim=1), real(2, 3, 2), real(1, 3, 1), batch=(0,))
     yield case("vecdot", _linalg("vecdot"), real(2, 3), real(2, 3), batch=(0, 1))
-    yield case("vander", _linalg("vander", N=4), real(2, 3), batch=(0,), reference=lambda x: x[..., None] ** np.arange(4))
+    yield case(
+        "vander", _linalg("vander", N=4), real(2, 3), batch=(0,), reference=lambda x: x[..., None] ** np.arange(4)
+    )
     yield case("linalg diagonal", _linalg("diagonal", offset=1), real(2, 3, 4), batch=(0,))
     yield case("tensorinv", _linalg("tensorinv", 1), lambda g: g.normal(size=(4, 2, 2)), refused=True)
     yield case("tensorsolve", _linalg("tensorsolve"), lambda g: g.normal(size=(2, 3, 6)), real(2, 3), refused=True)
@@ -1152,6 +1154,14 @@ def programs() -> Iterator[Case]:
     )
     yield case("a gradient written by hand", _cube, x, batch=(0,))
     yield case("masked_fill_", _changed(lambda t, z: z.masked_fill_(z > 0, 1.5)), x, batch=(0,))
+    for name in ("erfc_", "digamma_", "lgamma_", "sgn_", "conj_physical_", "erfinv_", "i0_", "logit_"):
+        yield case(f"in place {name}", _changed(lambda t, z, n=name: getattr(z.mul_(0.3), n)()), positive(2, 3), batch=(0,),
+                   refused=name not in ("erfc_", "sgn_", "conj_physical_", "logit_"))  # fmt: skip
+    yield case(
+        "in place addmm_", _changed(lambda t, z, x, y: z.addmm_(x, y, alpha=2)), real(2, 2), real(2, 3), real(3, 2)
+    )
+    yield case("in place xlogy_", _changed(lambda t, z, y: z.xlogy_(y)), real(2, 3), positive(2, 3), batch=(0, 1))
+    yield case("in place polygamma_", _changed(lambda t, z: z.polygamma_(1)), positive(2, 3), batch=(0,), refused=True)
     yield case("lerp_ addcmul_ addcdiv_", _changed(lambda t, z, y: z.lerp_(y, 0.3).addcmul_(y, y, value=2).addcdiv_(y, y * y)),
                x, y, batch=(0, 1))  # fmt: skip
 

@@ -49,6 +49,17 @@ class Size(tuple[Any, ...]):
         return f"lampion.Size([{', '.join(map(str, self))}])"
 
 
+def _filling(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The method that gives a tensor what `function` makes of it, in place."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self._become(function(self, *args, **kwargs))
+
+    method.__name__ = method.__qualname__ = f"{function.__name__}_"
+    method.__doc__ = function.__doc__
+    return method
+
+
 class Tensor(Handle):
     """An array of numbers that remembers how it came about.
 
@@ -709,6 +720,18 @@ class Tensor(Handle):
     def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
         """`value` where `mask` holds."""
         return self._become(index.masked_fill(self, mask, value))
+
+    digamma_, lgamma_, mvlgamma_ = _filling(special.digamma), _filling(special.lgamma), _filling(special.mvlgamma)
+    igamma_, igammac_ = _filling(special.igamma), _filling(special.igammac)
+    erfc_, erfinv_, i0_ = _filling(special.erfc), _filling(special.erfinv), _filling(special.i0)
+    logit_, xlogy_ = _filling(special.logit), _filling(special.xlogy)
+    conj_physical_, sgn_ = _filling(complexes.conj_physical), _filling(complexes.sgn)
+    addmm_, addmv_, addr_ = _filling(matmuls.addmm), _filling(matmuls.addmv), _filling(matmuls.addr)
+    addbmm_, baddbmm_ = _filling(matmuls.addbmm), _filling(matmuls.baddbmm)
+
+    def polygamma_(self, n: Any) -> Tensor:
+        """The n-th derivative of `digamma`."""
+        return self._become(special.polygamma(n, self))
 
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
 
