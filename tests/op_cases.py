@@ -665,6 +665,7 @@ def linear_algebra() -> Iterator[Case]:
         yield case(
             f"cdist {p}", f("cdist", p=p), real(2, 3, 2), real(2, 4, 2), batch=(0, 1), differentiable=p not in (0.0,)
         )
+    yield case("dist", f("dist", p=3), real(2, 3), real(2, 3), batch=(0, 1))
     yield case("addmv", f("addmv", beta=0.5, alpha=2), real(2), real(2, 3), real(3), batch=(0, 1))
     yield case("addbmm", f("addbmm", beta=0.5, alpha=2), real(2, 2), real(2, 2, 3), real(2, 3, 2), batch=(1, 2))
     yield case("addr", f("addr", beta=0.5, alpha=2), real(2, 3), real(2), real(3), batch=(0, 1))
@@ -992,6 +993,7 @@ def products() -> Iterator[Case]:
     yield case("matmul broadcast batch", f("matmul"), real(2, 1, 2, 3), real(2, 3, 2), batch=(0,), reference=np.matmul)
     yield case("matmul batch and vector", f("matmul"), real(2, 2, 3), real(3), batch=(0,), reference=np.matmul)
     yield case("matmul of ints", f("matmul"), ints(0, 4, 2, 3), ints(0, 4, 3, 2), batch=(0,), differentiable=False)
+    yield case("matmul of nothing", f("matmul"), real(2, 2, 0), real(0, 3))
     yield case("matmul of empty", f("matmul"), real(0, 3), real(3, 2), reference=np.matmul)
     yield case("mm", f("mm"), real(2, 3), real(3, 2), batch=(0,))
     yield case("bmm", f("bmm"), real(2, 2, 3), real(2, 3, 1), batch=(0, 1))

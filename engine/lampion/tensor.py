@@ -546,7 +546,7 @@ class Tensor(Handle):
     inverse, pinverse, matrix_exp, matrix_power = linalg.inv, linalg.pinverse, linalg.matrix_exp, linalg.matrix_power
     cholesky_inverse, cholesky_solve, lu_solve = linalg.cholesky_inverse, linalg.cholesky_solve, linalg.old_lu_solve
     triangular_solve, ormqr, orgqr = linalg.triangular_solve, linalg.ormqr, linalg.householder_product
-    lu, cholesky, qr = decomposition.old_lu, decomposition.cholesky, decomposition.qr
+    dist, lu, cholesky, qr = linalg.dist, decomposition.old_lu, decomposition.cholesky, decomposition.qr
     svd, geqrf = decomposition.old_svd, decomposition.geqrf
 
     # ---- order ------------------------------------------------------------------------------------------------------

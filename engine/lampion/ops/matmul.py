@@ -11,7 +11,7 @@ from lampion.ops.comparison import where
 from lampion.ops.complex import conj
 from lampion.ops.create import full
 from lampion.ops.elementwise import unbroadcast
-from lampion.symbolic import Spec, SymInt, broadcast_shapes, same
+from lampion.symbolic import Spec, SymInt, broadcast_shapes, numel, same
 from lampion.tape import Primitive
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class MatMul(Primitive):
 
     def _right(self, g: Tensor, x: Tensor, y: Tensor) -> Tensor:
         if y.ndim == 2 and x.ndim > 2:  # one product over all rows instead of a sum of products
-            return conj(x.reshape(-1, x.shape[-1])).t() @ g.reshape(-1, g.shape[-1])
+            rows = numel(x.shape[:-1])
+            return conj(x.reshape(rows, x.shape[-1])).t() @ g.reshape(rows, g.shape[-1])
         return unbroadcast(adjoint(x) @ g, y)
 
 
