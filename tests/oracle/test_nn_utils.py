@@ -52,7 +52,7 @@ def test_pack_and_pad(batch_first: bool, total: int | None) -> None:
             *packed,
             padded,
             lengths,
-            *rnn.unpad_sequence(padded, lengths, batch_first),
+            *rnn.unpad_sequence(padded * 1, lengths, batch_first),
             *rnn.unpack_sequence(packed),
         ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from oracle.peers.compare import DisagreementError, compare, compare_numbers, equal, name_of, tensors
-from oracle.peers.convert import Converter, MissingError, array, find, is_wrapper, rebind
+from oracle.peers.convert import Converter, MissingError, array, find, is_wrapper, rebind, remember_arguments
 from oracle.peers.outcome import Outcome, Status
 from oracle.peers.pool import DATABASES
 from oracle.peers.tally import Tally, TorchRefusesError, spread
@@ -36,6 +36,7 @@ UP_TO_A_PHASE = {"svd", "linalg.svd", "linalg.eigh", "linalg.eig"}
 @cache
 def entries() -> dict[str, Any]:
     """PyTorch's entries by name, with the variant behind a slash: `div/floor_rounding`."""
+    remember_arguments()
     return {"/".join(filter(None, (op.name, op.variant_test_name))): op for op in op_db}
 
 

@@ -142,7 +142,7 @@ def _fractional(
         if out + k - 1 > n:
             raise RuntimeError(f"{who}: output size {out} and kernel {k} are too large for an input of size {n}")
     drawn = rand(*input.shape[:2], rank, dtype=input.dtype) if samples is None else samples
-    known = drawn.detach().numpy()
+    known = drawn.detach().numpy()[: input.shape[0]]
     order = (1, 0) if rank == 2 else (0, 1, 2)  # PyTorch's samples name the last dim first, in images only
     windows = [_steps(known[..., order[d]], sizes[d], target[d], kernel[d]) for d in range(rank)]
     flat = as_tensor(_flat_places(windows, sizes))

@@ -9,7 +9,7 @@ from lampion.ops.create import arange
 from lampion.ops.index import IndexAdd
 from lampion.ops.pool import avg_pool
 from lampion.ops.promote import as_tensor
-from lampion.symbolic import Size, numel
+from lampion.symbolic import Size, numel, same
 from lampion.tensor import Tensor
 
 # ---- channels and space ---------------------------------------------------------------------------------------------
@@ -66,6 +66,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     if input.ndim < 3:
         raise ValueError(f"local_response_norm: expected at least 3 dimensions, got shape {list(input.shape)}")
     shape = input.shape
+    if same(numel(shape), 0):
+        return input
     power = (input * input).reshape(shape[0], 1, shape[1], numel(shape[2:]))
     power = power.pad_constant([0, 0, size // 2, (size - 1) // 2])
     mean = avg_pool(2, power, (size, 1), 1).reshape(shape)
