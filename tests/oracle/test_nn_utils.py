@@ -287,3 +287,23 @@ def test_swa_schedule(epochs: int, strategy: str) -> None:
         return rates
 
     agree(run)
+
+
+# ---- adaptive softmax -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("targets", [np.array([0, 9, 3, 4]), np.array([1, 1, 0, 0])])
+@pytest.mark.parametrize("head_bias", [False, True])
+def test_adaptive_softmax(head_bias: bool, targets: Any) -> None:
+    def run(t: Any, tensor: Any) -> Any:
+        module = layer(t, "AdaptiveLogSoftmaxWithLoss", 3, 10, [2, 4], 1.5, head_bias)
+        names.append(list(module.state_dict()))
+        x = tensor(PADDED[0])
+        output, loss = module(x, tensor(targets))
+        loss.backward()
+        gradients = [p.grad for p in module.head.parameters()]  # PyTorch has none for a cluster without targets
+        return [output, loss, x.grad, module.log_prob(x), module.predict(x), *gradients]
+
+    names: list[list[str]] = []
+    agree(run)
+    assert names[0] == names[1]
