@@ -59,7 +59,12 @@ def functions() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("package", [*PUBLIC, nn, nn.functional, optim, optim.lr_scheduler, utils.data, transforms])
+LISTED = (
+    nn, nn.functional, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, utils.data, transforms,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("package", [*PUBLIC, *LISTED])
 def test_all_is_there_once(package: Any) -> None:
     assert all(hasattr(package, name) for name in package.__all__)
     assert len(package.__all__) == len(set(package.__all__))
@@ -108,7 +113,7 @@ def test_importing_loads_nothing_heavy() -> None:
 
 
 def test_every_public_thing_says_what_it_does() -> None:
-    for package in (lampion, nn, nn.functional, optim, optim.lr_scheduler, utils.data, transforms):
+    for package in (lampion, *LISTED):
         for name in package.__all__:
             thing = getattr(package, name)
             if inspect.isfunction(thing) or inspect.isclass(thing):
