@@ -33,6 +33,7 @@ from lampion.dtypes import int16 as short
 from lampion.dtypes import int32 as int
 from lampion.dtypes import int64 as long
 from lampion.errors import LampionError, UntraceableError
+from lampion.nn.functional.grid import grid_sampler, grid_sampler_2d, grid_sampler_3d
 from lampion.ops.analysis import (
     acos,
     acosh,
@@ -404,6 +405,9 @@ __all__ = [
     "ge",
     "geqrf",
     "get_default_dtype",
+    "grid_sampler",
+    "grid_sampler_2d",
+    "grid_sampler_3d",
     "gt",
     "half",
     "hamming_window",

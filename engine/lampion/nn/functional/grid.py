@@ -143,3 +143,24 @@ def _at(input: Tensor, places: list[Tensor]) -> Tensor:
     index = flat.unsqueeze(1).expand(shape)
     taken = input.flatten(2).gather(2, index.flatten(2)).reshape(shape)
     return taken * inside.unsqueeze(1).to(input.dtype)
+
+
+def grid_sampler(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sample` with modes as numbers, in the order of MODES and EDGES."""
+    return grid_sample(input, grid, MODES[interpolation_mode], EDGES[padding_mode], align_corners)
+
+
+def grid_sampler_2d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sampler` of images."""
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+def grid_sampler_3d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sampler` of volumes."""
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
