@@ -22,7 +22,9 @@ def get_total_norm(
         return zeros(())
     total = stack([t.norm(norm_type) for t in many]).norm(norm_type)
     if error_if_nonfinite and not total.isfinite():
-        raise RuntimeError(f"get_total_norm: the norm of the gradients is {total.item()}; look for the first nan or inf")
+        raise RuntimeError(
+            f"get_total_norm: the norm of the gradients is {total.item()}; look for the first nan or inf"
+        )
     return total
 
 
