@@ -1221,8 +1221,9 @@ def layers() -> Iterator[Case]:
     )
     table, bags = real(5, 3), ints(0, 5, 2, 4)
     for mode in ("sum", "mean", "max"):
-        yield case(f"embedding_bag {mode}", lambda t, i, w, how=mode: t.nn.functional.embedding_bag(i, w, mode=how), bags, table,
-                   batch=(0,))  # fmt: skip
+        yield case(f"embedding_bag {mode}",
+                   lambda t, i, w, how=mode: t.nn.functional.embedding_bag(i, w, mode=how),
+                   bags, table, batch=(0,))  # fmt: skip
         yield case(f"embedding_bag {mode} by offsets",
                    lambda t, i, w, o, how=mode: t.nn.functional.embedding_bag(i, w, o, mode=how),
                    ints(0, 5, 6), table, exactly([0, 2, 5]))  # fmt: skip
