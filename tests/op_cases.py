@@ -1154,6 +1154,7 @@ def programs() -> Iterator[Case]:
         y,
         batch=(0, 1),
     )
+    yield case("detached input", lambda t, x: (x.detach() * x).sum(1), x, batch=(0,), differentiable=False)
     yield case("a gradient written by hand", _cube, x, batch=(0,))
     yield case("masked_fill_", _changed(lambda t, z: z.masked_fill_(z > 0, 1.5)), x, batch=(0,))
     for name in ("erfc_", "digamma_", "lgamma_", "sgn_", "conj_physical_", "erfinv_", "i0_", "logit_"):
@@ -1166,6 +1167,275 @@ def programs() -> Iterator[Case]:
     yield case("in place polygamma_", _changed(lambda t, z: z.polygamma_(1)), positive(2, 3), batch=(0,), refused=True)
     yield case("lerp_ addcmul_ addcdiv_", _changed(lambda t, z, y: z.lerp_(y, 0.3).addcmul_(y, y, value=2).addcdiv_(y, y * y)),
                x, y, batch=(0, 1))  # fmt: skip
+
+
+def numbers() -> Iterator[Case]:
+    for name, like in (
+        ("absolute", "abs"),
+        ("negative", "neg"),
+        ("fix", "trunc"),
+        ("arcsin", "asin"),
+        ("arctanh", "atanh"),
+    ):
+        yield case(f"{name} is {like}", f(name), unit(2, 3), batch=(0,))
+    for name in ("multiply", "subtract", "divide", "true_divide", "arctan2"):
+        yield case(name, f(name), real(2, 3), real(3), batch=(0,))
+    for name in ("greater", "greater_equal", "less", "less_equal", "not_equal"):
+        yield case(name, f(name), ints(0, 3, 4, 3), ints(0, 3, 3), batch=(0,), differentiable=False)
+    yield case("clamp_min", f("clamp_min", 0.3), real(2, 3), batch=(0,))
+    yield case("clamp_max", f("clamp_max"), real(2, 3), unit(3), batch=(0,))
+    yield case("copysign", f("copysign"), real(2, 3), real(3), batch=(0,), reference=np.copysign)
+    yield case("copysign of zeros", f("copysign"), exactly([0.0, -0.0, 1.0]), exactly([-0.0, 0.0, -np.inf]),
+               batch=(0, 1), differentiable=False)  # fmt: skip
+    for name in ("signbit", "isneginf", "isposinf", "isreal"):
+        x = exactly([0.0, -0.0, -np.inf, np.inf, -2.0])
+        yield case(name, f(name), x, batch=(0,), differentiable=False)
+        yield case(f"{name} of ints", f(name), ints(-2, 3, 4), batch=(0,), differentiable=False)
+    yield case("positive", f("positive"), real(2, 3), batch=(0,))
+    yield case("heaviside", f("heaviside"), exactly([-1.0, 0.0, 2.0]), real(3), batch=(0, 1), differentiable=False)
+    yield case("nextafter", f("nextafter"), real(2, 3), real(3), batch=(0,), refused=True, differentiable=False)
+    yield case("frexp", lambda t, x: tuple(t.frexp(x)), real(2, 3), batch=(0,), refused=True)
+    yield case("ldexp", f("ldexp"), real(2, 3), ints(0, 4, 3), batch=(0,))
+    yield case("logaddexp2", f("logaddexp2"), real(2, 3), real(3), batch=(0,), reference=np.logaddexp2)
+    for name in ("gcd", "lcm"):
+        yield case(name, f(name), ints(-12, 13, 2, 3), ints(-12, 13, 3), batch=(0,), differentiable=False, refused=True)
+    for name, sign in (("bitwise_left_shift", "<<"), ("bitwise_right_shift", ">>")):
+        yield case(name, f(name), ints(-99, 99, 2, 3), exactly([0, 2, 5]), batch=(0,), differentiable=False)
+        yield case(f"{name} too far", f(name), exactly([-5, 5, 1]), exactly([64, 70, 63]), batch=(0, 1),
+                   differentiable=False)  # fmt: skip
+        yield case(f"{sign} by a number", lambda t, x, left=sign == "<<": x << 2 if left else x >> 2, ints(-99, 99, 4),
+                   batch=(0,), differentiable=False)  # fmt: skip
+    yield case("deg2rad", f("deg2rad"), real(2, 3), batch=(0,), reference=np.deg2rad)
+    yield case("rad2deg", f("rad2deg"), real(2, 3), batch=(0,), reference=np.rad2deg)
+    yield case("float_power", f("float_power"), positive(2, 3), real(3), batch=(0,), reference=np.float_power)
+    yield case("pow of ints to negative ints", f("pow"), exactly([2, 1, -1, -1]), exactly([-1, -3, -2, -3]),
+               differentiable=False, batch=(0, 1))  # fmt: skip
+    yield case("where of a condition", f("where"), bools(4, 3), differentiable=False, traceable=False)
+
+
+def joining() -> Iterator[Case]:
+    pair = real(2, 3), real(2, 3)
+    for name in ("hstack", "dstack", "column_stack"):
+        yield case(name, lambda t, *xs, n=name: getattr(t, n)(xs), *pair, batch=(0, 1))
+    for name in ("vstack", "row_stack", "concat", "concatenate"):
+        yield case(name, lambda t, *xs, n=name: getattr(t, n)(xs), *pair)
+    for name in ("hstack", "vstack", "dstack", "column_stack"):
+        yield case(f"{name} of vectors", lambda t, *xs, n=name: getattr(t, n)(xs), real(3), real(3))
+    for rank in (1, 2, 3):
+        yield case(f"atleast_{rank}d", f(f"atleast_{rank}d"), real(), real(2), real(2, 3))
+    yield case("atleast_2d of one", f("atleast_2d"), real(3), batch=(0,))
+    yield case("block_diag", f("block_diag"), real(2, 3), real(), real(1, 2))
+    yield case("cartesian_prod", f("cartesian_prod"), real(3), real(2), batch=(0,))
+    yield case("combinations", f("combinations", 2), real(4))
+    yield case("combinations with replacement", f("combinations", 3, with_replacement=True), real(3))
+    yield case("broadcast_tensors", f("broadcast_tensors"), real(2, 1), real(3), batch=(0,))
+
+
+def splitting() -> Iterator[Case]:
+    yield case("select", f("select", 1, -1), real(2, 3), batch=(0,))
+    yield case("tensor_split", f("tensor_split", 3, 1), real(2, 5), batch=(0,))
+    yield case("tensor_split at places", f("tensor_split", (1, 4), 1), real(2, 5), batch=(0,))
+    yield case("split_with_sizes", f("split_with_sizes", (1, 3), 1), real(2, 4), batch=(0,))
+    yield case("hsplit", f("hsplit", 2), real(2, 4), batch=(0,))
+    yield case("vsplit", f("vsplit", (1,)), real(3, 2))
+    yield case("dsplit", f("dsplit", 2), real(2, 1, 4), batch=(0,))
+    yield case("fliplr", f("fliplr"), real(2, 3), batch=(0,), reference=np.fliplr)
+    yield case("flipud", f("flipud"), real(2, 3), batch=(0,), reference=np.flipud)
+    for k in (-1, 1, 2, 4):
+        yield case(f"rot90 {k}", f("rot90", k, (1, 2)), real(2, 3, 2), batch=(0,))
+    yield case("sum_to_size", m("sum_to_size", 1, 3), real(2, 2, 3), batch=(0,))
+    yield case("moveaxis", f("moveaxis", 0, 1), real(2, 3), batch=(0,))
+    yield case("swapdims", f("swapdims", 0, 1), real(2, 3), batch=(0,))
+    yield case("unravel_index", f("unravel_index", (3, 4)), ints(0, 12, 5), batch=(0,), differentiable=False)
+    yield case("constant_pad_nd", f("constant_pad_nd", (1, 2), 0.5), real(2, 3), batch=(0,))
+
+
+def looks() -> Iterator[Case]:
+    yield case("diagonal of known sizes", f("diagonal", -1, 2, 0), real(3, 2, 4))
+    yield case("unfold", m("unfold", 1, 3, 2), real(2, 7), batch=(0,))
+    yield case("unfold of known sizes", m("unfold", 0, 2, 1), real(4, 3))
+    yield case("unfold of zero-dim", m("unfold", 0, 1, 1), real())
+    yield case("as_strided", f("as_strided", (2, 3), (1, 2), 1), real(3, 3))
+    yield case("select_scatter", f("select_scatter", 1, 2), real(2, 3), real(2), batch=(0, 1))
+    yield case("slice_scatter", f("slice_scatter", 1, 0, 4, 2), real(2, 5), real(2, 2), batch=(0, 1))
+    yield case("diagonal_scatter", f("diagonal_scatter", 1), real(3, 4), real(3))
+    # PyTorch's gradient for the tensor written to contradicts its own gradcheck (2.13), so only the other one is compared
+    yield case("as_strided_scatter", lambda t, s: t.as_strided_scatter(t.ones(3, 3, dtype=s.dtype), s, (2, 2), (3, 1), 1),
+               real(2, 2))  # fmt: skip
+    for name, args in (("expand", ((2, 3),)), ("permute", ((1, 0),)), ("squeeze", ()), ("t", ()), ("transpose", (0, 1)),
+                       ("unsqueeze", (1,)), ("unbind", ()), ("narrow", (1, 0, 2)), ("select", (0, 0)), ("split", (2, 1)),
+                       ("split_with_sizes", ((1, 2), 1)), ("view", ((3, 1),)), ("diagonal", ()), ("unfold", (1, 2, 1)),
+                       ("as_strided", ((2,), (1,))), ("alias", ())):  # fmt: skip
+        yield case(f"{name}_copy", f(f"{name}_copy", *args), real(1, 3))
+    yield case("in place fill_ of a diagonal", _changed(lambda t, z: z.diagonal().fill_(2.0)), real(3, 4))
+    yield case("in place mul_ of windows", _changed(lambda t, z, y: z.unfold(0, 2, 2).mul_(y)), real(4), real(2, 2))
+    yield case("in place fill_diagonal_", _changed(lambda t, z: z.fill_diagonal_(2.0)), real(3, 4))
+    yield case("in place fill_diagonal_ wrapped", _changed(lambda t, z: z.fill_diagonal_(2.0, True)), real(7, 3))
+    yield case("in place t_", _in_place_views, real(2, 3), real(2, 3), batch=(0, 1))
+
+
+def _in_place_views(t: Any, x: Any, y: Any) -> Any:
+    z = x * 2
+    column = z[:, 1]
+    z.t_().unsqueeze_(0)
+    z.mul_(y.t())
+    return z, column
+
+
+def statistics() -> Iterator[Case]:
+    holes = exactly([[1.0, np.nan, 3.0], [np.nan, np.nan, 2.5], [0.5, 2.0, -1.0]])
+    for name in ("nansum", "nanmean"):
+        yield case(name, f(name, 1), holes, batch=(0,), differentiable=False)
+        yield case(f"{name} without nan", f(name), real(2, 3), batch=(0,))
+    yield case("nanmedian", f("nanmedian", 1), holes, batch=(0,), differentiable=False)
+    yield case("nanmedian of all", f("nanmedian"), real(5))
+    yield case("kthvalue", f("kthvalue", 2), real(2, 4), batch=(0,))
+    yield case("kthvalue keepdim", f("kthvalue", 3, 0, True), real(4, 2))
+    yield case("mode", lambda t, x: t.mode(x).values, ints(0, 3, 2, 7), batch=(0,), differentiable=False)
+    yield case("mode keepdim", lambda t, x: t.mode(x, 0, True).values, ints(0, 3, 7, 2), differentiable=False)
+    for interpolation in ("linear", "lower", "higher", "nearest", "midpoint"):
+        yield case(f"quantile {interpolation}", lambda t, x, i=interpolation: t.quantile(x, 0.4, 1, interpolation=i),
+                   real(2, 5), batch=(0,))  # fmt: skip
+    yield case("quantile of vector", lambda t, x: t.quantile(x, t.tensor([0.2, 0.6, 1.0], dtype=x.dtype), -1, True),
+               real(2, 4), batch=(0,))  # fmt: skip
+    yield case("quantile by q", f("quantile", dim=0), real(4), exactly([0.25, 0.7]))
+    yield case("quantile of all", f("quantile", 0.3, keepdim=True), real(2, 4))
+    yield case("quantile of nan", f("quantile", 0.3, 1), holes, batch=(0,), differentiable=False)
+    yield case("nanquantile", f("nanquantile", 0.3, 1), holes, batch=(0,), differentiable=False)
+    yield case("histc", f("histc", 4, -1, 1), real(9), differentiable=False)
+    yield case("histc of its range", f("histc", 3), real(2, 4), differentiable=False)
+    yield case("histogram", lambda t, x: tuple(t.histogram(x, 3)), real(9), differentiable=False, traceable=False)
+    yield case("histogram between edges", lambda t, x, e: tuple(t.histogram(x, e, density=True)), real(9),
+               exactly([-2.0, 0.0, 0.5, 2.0]), differentiable=False, traceable=False)  # fmt: skip
+    yield case("histogramdd", lambda t, x: t.histogramdd(x, [2, 3]).hist, real(9, 2), differentiable=False,
+               traceable=False)  # fmt: skip
+    yield case("cov", f("cov"), real(3, 4), reference=np.cov)
+    yield case(
+        "cov weighted", lambda t, x, w: t.cov(x, fweights=t.tensor([1, 2, 3, 1]), aweights=w), real(3, 4), positive(4)
+    )
+    yield case("corrcoef", f("corrcoef"), real(3, 4), reference=np.corrcoef)
+    yield case("dist", f("dist", p=3), real(2, 3), real(2, 3), batch=(0, 1))
+    yield case("renorm", f("renorm", 2, 1, 0.5), real(2, 3), batch=(0,))
+
+
+def running() -> Iterator[Case]:
+    for name in ("cummax", "cummin"):
+        yield case(name, f(name, 1), real(2, 5), batch=(0,))
+        yield case(f"{name} along the batch", f(name, 0), real(4, 2), batch=(0,))
+        yield case(f"{name} of equals", f(name, 0), ints(0, 3, 6), differentiable=False)
+        yield case(f"{name} of nan", f(name, 0), exactly([1.0, np.nan, 3.0, np.nan, 0.0]), differentiable=False)
+        yield case(f"{name} of zero-dim", f(name, 0), real())
+    yield case(
+        "logcumsumexp of -inf", f("logcumsumexp", 0), exactly([-np.inf, 1.0, -np.inf, 90.0]), differentiable=False
+    )
+    yield case("cumprod of ints", f("cumprod", 0), ints(-3, 4, 5), differentiable=False)
+    yield case("diff joined", lambda t, x, a, b: t.diff(x, 1, -1, a, b), real(2, 3), real(2, 1), real(2, 2),
+               batch=(0, 1, 2))  # fmt: skip
+    yield case("diff of bools", f("diff"), bools(6), differentiable=False)
+    yield case("trapezoid", f("trapezoid", dx=0.5), real(2, 4), batch=(0,))
+    yield case("trapz over places", f("trapz", dim=0), real(4, 2), exactly([0.0, 1.0, 1.5, 3.0]))
+    yield case("cumulative_trapezoid", f("cumulative_trapezoid", dim=1), real(2, 4), batch=(0,))
+    yield case("gradient", lambda t, x: list(t.gradient(x, spacing=0.5, dim=1)), real(2, 4), batch=(0,))
+    yield case("gradient at places", lambda t, x, h: list(t.gradient(x, spacing=(h,), dim=1, edge_order=2)), real(2, 4),
+               exactly([0.0, 1.0, 1.5, 3.0]), batch=(0,))  # fmt: skip
+
+
+def scattering() -> Iterator[Case]:
+    places = exactly([[0, 2, 2], [1, 1, 3]])
+    for reduce in ("sum", "prod", "mean", "amax", "amin"):
+        for own in (True, False):
+            yield case(f"scatter_reduce {reduce} {own}",
+                       lambda t, x, i, s, r=reduce, o=own: x.scatter_reduce(1, i, s, r, include_self=o), real(2, 4), places,
+                       real(2, 3), batch=(0, 1, 2))  # fmt: skip
+            if reduce != "sum":
+                yield case(f"index_reduce {reduce} {own}",
+                           lambda t, x, s, r=reduce, o=own: x.index_reduce(1, t.tensor([2, 0, 2]), s, r, include_self=o),
+                           real(2, 4), real(2, 3), batch=(0, 1))  # fmt: skip
+    for reduce in ("add", "multiply"):
+        yield case(f"scatter {reduce}", lambda t, x, i, s, r=reduce: x.scatter(1, i, s, reduce=r), real(2, 4), places,
+                   real(2, 3), batch=(0, 1, 2), differentiable=False)  # fmt: skip
+    yield case("put", lambda t, x, s: t.Tensor.put(x, t.tensor([1, -1]), s), real(2, 3), real(2))
+    yield case(
+        "put accumulate", lambda t, x, s: t.Tensor.put(x, t.tensor([1, 1]), s, accumulate=True), real(2, 3), real(2)
+    )
+    yield case("masked_scatter", f("masked_scatter"), real(2, 3), exactly([True, False, True]), real(4))
+    yield case("nonzero_static", lambda t, x: x.nonzero_static(size=4, fill_value=-7), ints(0, 2, 2, 3), batch=(0,),
+               differentiable=False)  # fmt: skip
+    for name, call in (
+        ("index_select", lambda t, x, s: t.index_select(x, 0, t.tensor([0]))),
+        ("index_add", lambda t, x, s: t.index_add(x, 0, t.tensor([0]), s)),
+        ("index_copy", lambda t, x, s: t.index_copy(x, 0, t.tensor([0]), s)),
+        ("index_fill", lambda t, x, s: t.index_fill(x, 0, t.tensor([0]), 1.5) * s),
+    ):
+        yield case(f"{name} of zero-dim", call, real(), real())
+    yield case("index_fill by a tensor", lambda t, x, v: t.index_fill(x, 1, t.tensor([2, 0, 2]), v), real(2, 3), real(),
+               batch=(0,))  # fmt: skip
+    yield case("gather by int32", lambda t, x, i: t.gather(x, 1, i.to(t.int32), sparse_grad=True).detach(), real(2, 3),
+               ints(0, 3, 2, 2), batch=(0, 1), differentiable=False)  # fmt: skip
+
+
+def sets() -> Iterator[Case]:
+    yield case("isin", f("isin"), ints(0, 5, 2, 4), ints(0, 5, 3), batch=(0,), differentiable=False)
+    yield case("isin inverted", f("isin", 2, invert=True), ints(0, 5, 4), batch=(0,), differentiable=False)
+    yield case("msort", f("msort"), real(4, 2))
+    yield case("bucketize", lambda t, x: t.bucketize(x, t.tensor([0.0, 1.0]), right=True), real(2, 3), batch=(0,),
+               differentiable=False)  # fmt: skip
+    yield case("searchsorted of rows", f("searchsorted", side="right", out_int32=True), exactly([[0.0, 1.0], [1.0, 2.0]]),
+               real(2, 3), batch=(0, 1), differentiable=False)  # fmt: skip
+    yield case("searchsorted by a sorter", lambda t, x: t.searchsorted(x, t.tensor([0.4]), sorter=t.argsort(x)), real(5),
+               differentiable=False)  # fmt: skip
+    yield case("unique_consecutive", f("unique_consecutive", return_inverse=True, return_counts=True), exactly([1, 1, 2, 1, 1]),
+               differentiable=False, traceable=False)  # fmt: skip
+    yield case("unique_consecutive rows", f("unique_consecutive", dim=0), exactly([[1, 2], [1, 2], [0, 0]]),
+               differentiable=False, traceable=False)  # fmt: skip
+
+
+def creation() -> Iterator[Case]:
+    yield case("fill", f("fill", 1.5), real(2, 3), batch=(0,))
+    yield case("fill by a tensor", f("fill"), real(2, 3), real(), batch=(0,))
+    for name, args in (("linspace", (-1, 2, 5)), ("logspace", (0, 2, 4)), ("tril_indices", (3, 4, 1)), ("triu_indices", (3, 2)),
+                       ("scalar_tensor", (2,)), ("arange", (0.5, 3, 0.75))):  # fmt: skip
+        yield case(name, lambda t, x, n=name, a=args: getattr(t, n)(*a), real(1), differentiable=False)
+    yield case("linspace of ints", lambda t, x: t.linspace(0, 10, 4, dtype=t.int64), real(1), differentiable=False)
+    for name, args in (
+        ("new_zeros", (2, 3)),
+        ("new_ones", ((2, 3),)),
+        ("new_full", ((2,), 1.5)),
+        ("new_tensor", ([1, 2],)),
+    ):
+        yield case(name, lambda t, x, n=name, a=args: getattr(x, n)(*a), real(1), differentiable=False)
+    for name in ("short", "char", "byte"):
+        yield case(name, m(name), positive(2, 3), batch=(0,), differentiable=False)
+
+
+def in_place() -> Iterator[Case]:
+    for name in (
+        "exp_",
+        "log1p_",
+        "sqrt_",
+        "sigmoid_",
+        "tanh_",
+        "square_",
+        "reciprocal_",
+        "abs_",
+        "round_",
+        "deg2rad_",
+    ):
+        yield case(f"in place {name}", _changed(lambda t, z, n=name: getattr(z.abs_(), n)()), real(2, 3), batch=(0,))
+    for name in ("pow_", "fmod_", "hypot_", "atan2_", "copysign_"):
+        yield case(f"in place {name}", _changed(lambda t, z, y, n=name: getattr(z.abs_(), n)(y)), real(2, 3), positive(3),
+                   batch=(0,))  # fmt: skip
+    for name in ("lt_", "eq_", "logical_not_", "greater_"):
+        args = () if name == "logical_not_" else (0.5,)
+        yield case(f"in place {name}", _changed(lambda t, z, n=name, a=args: getattr(z, n)(*a)), real(2, 3), batch=(0,),
+                   differentiable=False)  # fmt: skip
+    yield case("in place cumsum_ tril_", _changed(lambda t, z: z.cumsum_(1).tril_()), real(2, 3), batch=(0,))
+    yield case("in place scatter_add_", _changed(lambda t, z, i: z.scatter_add_(1, i, z[:, :2] * 2)), real(2, 4),
+               ints(0, 4, 2, 2), batch=(0, 1))  # fmt: skip
+    yield case("in place zero_ and fill_", _changed(lambda t, z: (z[:, 0].zero_(), z[:, 1].fill_(3.0))), real(2, 3),
+               batch=(0,))  # fmt: skip
+    yield case("in place integers", lambda t, x: (x.clone().bitwise_and_(3).bitwise_left_shift_(1).gcd_(t.tensor(4))),
+               ints(0, 99, 4), batch=(0,), differentiable=False, refused=True)  # fmt: skip
 
 
 def layers() -> Iterator[Case]:
@@ -1242,4 +1512,5 @@ CASES = [
     *arithmetic(), *comparison(), *analysis(), *complex_numbers(), *special_functions(), *linear_algebra(),
     *transforms(), *spectrograms(), *windows(), *reductions(), *cumulative(), *shapes(), *indexing(), *sorting(), *products(),
     *convolutions(), *pooling(), *programs(), *layers(),
+    *numbers(), *joining(), *splitting(), *looks(), *statistics(), *running(), *scattering(), *sets(), *creation(), *in_place(),
 ]  # fmt: skip

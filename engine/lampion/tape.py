@@ -57,6 +57,7 @@ class Value:
     grad: Tensor | None = None
     retains_grad = False
     hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
+    same_as: Value | None = None  # the traced input that a detached name of it stands for
 
     def __init__(self, data: Data, requires_grad: bool = False, node: Node | None = None, index: int = 0) -> None:
         self.data = data
@@ -68,7 +69,7 @@ class Value:
     @property
     def key(self) -> Any:
         """What stays the same however often the Value is rebuilt from its node."""
-        return (self.node, self.index) if self.node is not None else self
+        return (self.node, self.index) if self.node is not None else self.same_as or self
 
 
 class Node:

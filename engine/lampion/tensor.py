@@ -7,25 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from lampion import dtypes
+from lampion import dtypes, layout
 from lampion.autograd import walk
 from lampion.dtypes import dtype
 from lampion.errors import UntraceableError
+from lampion.in_place import InPlace
 from lampion.ops import (
     analysis,
     arithmetic,
     comparison,
+    copies,
     create,
+    create_new,
+    cumulative,
     decomposition,
+    histogram,
     index,
     linalg,
     matmul,
+    numbers,
     promote,
     random,
     reduce,
+    scattering,
+    sets,
     sorting,
     special,
     spectrogram,
+    splitting,
+    statistics,
+    strided,
 )
 from lampion.ops import complex as complexes
 from lampion.ops import diagonal as diagonals
@@ -49,18 +60,7 @@ class Size(tuple[Any, ...]):
         return f"lampion.Size([{', '.join(map(str, self))}])"
 
 
-def _filling(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The method that gives a tensor what `function` makes of it, in place."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self._become(function(self, *args, **kwargs))
-
-    method.__name__ = method.__qualname__ = f"{function.__name__}_"
-    method.__doc__ = function.__doc__
-    return method
-
-
-class Tensor(Handle):
+class Tensor(InPlace):
     """An array of numbers that remembers how it came about.
 
     The methods are the functions of `lampion.ops`, listed below by family; a method with a trailing underscore changes the
@@ -171,21 +171,80 @@ class Tensor(Handle):
         """The number of elements."""
         return numel(self.shape)
 
+    nelement = numel
+
     def element_size(self) -> int:
         """Bytes per element."""
         return self.dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> Any:
+        """Bytes of all elements."""
+        return self.numel() * self.itemsize
+
+    @property
+    def layout(self) -> layout.layout:
+        """Always `lampion.strided`: a dense array."""
+        return layout.strided
+
+    def stride(self, dim: int | None = None) -> Any:
+        """How many elements the memory goes on by from one index to the next, along every dim or one."""
+        data = self._value.data
+        if isinstance(data, np.ndarray):
+            steps: tuple[Any, ...] = tuple(step // data.itemsize for step in data.strides)
+        else:
+            steps = tuple(numel(data.shape[i + 1 :]) for i in range(data.ndim))
+        return steps if dim is None else steps[dim]
+
+    def storage_offset(self) -> int:
+        """How many elements of its memory come before the first of this tensor."""
+        root = data = self._known("storage_offset()", "narrow, or indexing")
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        return (data.__array_interface__["data"][0] - root.__array_interface__["data"][0]) // data.itemsize
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self._value.data.dtype.kind in "ifc"
+
+    def is_nonzero(self) -> bool:
+        """Whether the one element is other than 0. Raises RuntimeError for several."""
+        return bool(self._one("is_nonzero()", "self != 0"))
+
+    def is_same_size(self, other: Tensor) -> bool:
+        """Whether both have the same shape."""
+        return tuple(self.shape) == tuple(other.shape)
+
+    def get_device(self) -> int:
+        """-1, which stands for the CPU."""
+        return -1
+
+    def dim_order(self) -> tuple[int, ...]:
+        """The dims from the outermost in memory to the innermost."""
+        steps = self.stride()
+        return tuple(sorted(range(self.ndim), key=lambda d: -steps[d]))
 
     def is_floating_point(self) -> bool:
         """Whether the elements are floating point numbers."""
         return self.dtype.is_floating_point
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in row-major order."""
-        return isinstance(self._value.data, np.ndarray) and bool(self._value.data.flags.c_contiguous)
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in row-major order, or in that of a memory format."""
+        data = self._value.data
+        if not isinstance(data, np.ndarray):
+            return memory_format is None or memory_format.order is None
+        return bool(_ordered(data, memory_format).flags.c_contiguous)
 
     def dim(self) -> int:
         """The number of dimensions."""
         return self.ndim
+
+    ndimension = dim
 
     # ---- to Python and numpy ----------------------------------------------------------------------------------------
 
@@ -204,6 +263,14 @@ class Tensor(Handle):
         return np.array(array, dtype=dtype, copy=copy)
 
     __array_priority__ = 1000
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The memory, for `from_dlpack` of any library."""
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """(1, 0): the CPU."""
+        return self._known("__dlpack_device__()").__dlpack_device__()
 
     def item(self) -> Any:
         """The one element as a Python number. Raises RuntimeError for several."""
@@ -253,6 +320,9 @@ class Tensor(Handle):
 
     def __contains__(self, x: Any) -> bool:
         return bool((self == x).any())
+
+    def __reversed__(self) -> Tensor:
+        return self.flip(*range(self.ndim)) if self.ndim else self
 
     def __repr__(self) -> str:
         data = self._value.data
@@ -313,6 +383,7 @@ class Tensor(Handle):
             value.version = self._value.version
             return wrap(value)
         value.node, value.index = self._value.node, self._value.index
+        value.same_as = self._value.same_as or self._value
         return wrap(value)
 
     def detach_(self) -> Tensor:
@@ -342,28 +413,38 @@ class Tensor(Handle):
         hooks = self._value.hooks = self._value.hooks if self._value.hooks is not None else {}
         return RemovableHandle(hooks, hook)
 
-    def clone(self) -> Tensor:
-        """A copy that passes gradients through."""
-        return Clone()(self)
+    def clone(self, *, memory_format: Any = None) -> Tensor:
+        """A copy that passes gradients through, in row-major order or that of a memory format."""
+        return Clone(memory_format)(self)
 
-    def contiguous(self) -> Tensor:
-        """The same elements in row-major order: itself, where they lie so."""
-        return self if self.is_contiguous() or not isinstance(self._value.data, np.ndarray) else self.clone()
+    def contiguous(self, memory_format: Any = None) -> Tensor:
+        """The same elements in row-major order, or that of a memory format: itself, where they lie so."""
+        known = isinstance(self._value.data, np.ndarray)
+        return self if not known or self.is_contiguous(memory_format) else self.clone(memory_format=memory_format)
 
     # ---- conversion -------------------------------------------------------------------------------------------------
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+    def to(
+        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False,
+        memory_format: Any = None,
+    ) -> Tensor:  # fmt: skip
         """In another dtype (given as such, by name, or as another tensor's); "cpu" is the only device."""
+        flags = [arg for arg in args if isinstance(arg, bool)]
         for arg in args:
             if isinstance(arg, Tensor):
                 dtype = arg.dtype
-            elif isinstance(arg, str):
+            elif isinstance(arg, str) or arg is None:
                 create.check_device(arg)
-            else:
+            elif not isinstance(arg, bool):
                 dtype = arg
         create.check_device(device)
         result = self if dtype is None else promote.to_dtype(self, dtype)
-        return result.clone() if copy and result is self else result
+        result = result.clone() if (copy or flags[1:] == [True]) and result is self else result
+        return result if memory_format is None else result.contiguous(memory_format)
+
+    def type(self, dtype: Any = None) -> Any:
+        """In another dtype; without one the dtype's name."""
+        return repr(self.dtype) if dtype is None else self.to(dtype)
 
     def type_as(self, other: Tensor) -> Tensor:
         """In the dtype of `other`."""
@@ -373,29 +454,54 @@ class Tensor(Handle):
         """Itself."""
         return self
 
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = None) -> Tensor:
         """As float32."""
-        return self.to(dtypes.float32)
+        return self.to(dtypes.float32, memory_format=memory_format)
 
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = None) -> Tensor:
         """As float64."""
-        return self.to(dtypes.float64)
+        return self.to(dtypes.float64, memory_format=memory_format)
 
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = None) -> Tensor:
         """As float16."""
-        return self.to(dtypes.float16)
+        return self.to(dtypes.float16, memory_format=memory_format)
 
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = None) -> Tensor:
         """As int64."""
-        return self.to(dtypes.int64)
+        return self.to(dtypes.int64, memory_format=memory_format)
 
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = None) -> Tensor:
         """As int32."""
-        return self.to(dtypes.int32)
+        return self.to(dtypes.int32, memory_format=memory_format)
 
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = None) -> Tensor:
         """As bool: whether other than 0."""
-        return self.to(dtypes.bool_)
+        return self.to(dtypes.bool_, memory_format=memory_format)
+
+    def short(self, memory_format: Any = None) -> Tensor:
+        """As int16."""
+        return self.to(dtypes.int16, memory_format=memory_format)
+
+    def char(self, memory_format: Any = None) -> Tensor:
+        """As int8."""
+        return self.to(dtypes.int8, memory_format=memory_format)
+
+    def byte(self, memory_format: Any = None) -> Tensor:
+        """As uint8."""
+        return self.to(dtypes.uint8, memory_format=memory_format)
+
+    def cfloat(self, memory_format: Any = None) -> Tensor:
+        """As complex64."""
+        return self.to(dtypes.complex64, memory_format=memory_format)
+
+    def cdouble(self, memory_format: Any = None) -> Tensor:
+        """As complex128."""
+        return self.to(dtypes.complex128, memory_format=memory_format)
+
+    new_tensor, new_full, new_zeros, new_ones = (
+        create_new.new_tensor, create_new.new_full, create_new.new_zeros, create_new.new_ones,
+    )  # fmt: skip
+    new_empty, new_empty_strided = create_new.new_empty, create_new.new_empty_strided
 
     # ---- indexing ---------------------------------------------------------------------------------------------------
 
@@ -448,6 +554,22 @@ class Tensor(Handle):
     )  # fmt: skip
     lerp, addcmul, addcdiv = arithmetic.lerp, arithmetic.addcmul, arithmetic.addcdiv
 
+    absolute, negative, positive, fix = arithmetic.abs, arithmetic.neg, numbers.positive, arithmetic.trunc
+    multiply, subtract, divide, true_divide = (
+        arithmetic.mul, arithmetic.sub, arithmetic.div, arithmetic.true_divide,
+    )  # fmt: skip
+    arcsin, arccos, arctan, arctan2 = analysis.asin, analysis.acos, analysis.atan, analysis.atan2
+    arcsinh, arccosh, arctanh = analysis.asinh, analysis.acosh, analysis.atanh
+    less, less_equal, greater, greater_equal, not_equal = (
+        comparison.lt, comparison.le, comparison.gt, comparison.ge, comparison.ne,
+    )  # fmt: skip
+    clamp_min, clamp_max = arithmetic.clamp_min, arithmetic.clamp_max
+    copysign, signbit, heaviside, nextafter = numbers.copysign, numbers.signbit, numbers.heaviside, numbers.nextafter
+    isneginf, isposinf, isreal = numbers.isneginf, numbers.isposinf, numbers.isreal
+    frexp, ldexp, logaddexp2, float_power = numbers.frexp, numbers.ldexp, numbers.logaddexp2, numbers.float_power
+    bitwise_left_shift, bitwise_right_shift = numbers.bitwise_left_shift, numbers.bitwise_right_shift
+    gcd, lcm, deg2rad, rad2deg = numbers.gcd, numbers.lcm, numbers.deg2rad, numbers.rad2deg
+
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """self where the condition holds, else other."""
         return comparison.where(condition, self, other)
@@ -455,7 +577,7 @@ class Tensor(Handle):
     __add__ = __radd__ = arithmetic.add
     __sub__, __rsub__ = arithmetic.sub, arithmetic.rsub
     __mul__ = __rmul__ = arithmetic.mul
-    __truediv__, __rtruediv__ = arithmetic.div, arithmetic.rdiv
+    __truediv__, __rtruediv__, __rdiv__ = arithmetic.div, arithmetic.rdiv, arithmetic.rdiv
     __floordiv__, __rfloordiv__ = arithmetic.floor_divide, arithmetic.rfloordiv
     __mod__, __rmod__ = arithmetic.remainder, arithmetic.rmod
     __pow__, __rpow__ = arithmetic.pow, arithmetic.rpow
@@ -465,6 +587,8 @@ class Tensor(Handle):
     __xor__ = __rxor__ = comparison.bitwise_xor
     __eq__, __ne__ = comparison.eq, comparison.ne  # type: ignore[assignment]
     __lt__, __le__, __gt__, __ge__ = comparison.lt, comparison.le, comparison.gt, comparison.ge
+    __lshift__, __rlshift__, __rshift__, __rrshift__ = numbers.lshift, numbers.rlshift, numbers.rshift, numbers.rrshift
+    __pos__ = numbers.positive
     __hash__ = object.__hash__
 
     conj, conj_physical, angle, sgn = complexes.conj, complexes.conj_physical, complexes.angle, complexes.sgn
@@ -487,12 +611,20 @@ class Tensor(Handle):
     )  # fmt: skip
     any, all, cumsum, logsumexp = reduce.any, reduce.all, reduce.cumsum, reduce.logsumexp
     cumprod, logcumsumexp, aminmax, count_nonzero = (
-        reduce.cumprod,
-        reduce.logcumsumexp,
+        cumulative.cumprod,
+        cumulative.logcumsumexp,
         reduce.aminmax,
         reduce.count_nonzero,
     )
     softmax, log_softmax = reduce.softmax, reduce.log_softmax
+
+    cummax, cummin, diff = cumulative.cummax, cumulative.cummin, cumulative.diff
+    nansum, nanmean, nanmedian = statistics.nansum, statistics.nanmean, statistics.nanmedian
+    quantile, nanquantile, kthvalue, mode = (
+        statistics.quantile, statistics.nanquantile, statistics.kthvalue, statistics.mode,
+    )  # fmt: skip
+    cov, corrcoef, renorm = statistics.cov, statistics.corrcoef, statistics.renorm
+    histc, histogram = histogram.histc, histogram.histogram
 
     # ---- shape ------------------------------------------------------------------------------------------------------
 
@@ -511,9 +643,19 @@ class Tensor(Handle):
         shapes.tile,
         shapes.repeat_interleave,
     )
-    roll, diff = shapes.roll, shapes.diff
-    tril, triu, diagonal = diagonals.tril, diagonals.triu, diagonals.diagonal
-    diag, diag_embed, trace = diagonals.diag, diagonals.diag_embed, diagonals.trace
+    roll = shapes.roll
+    tril, triu, diag, diagflat = diagonals.tril, diagonals.triu, diagonals.diag, diagonals.diagflat
+    diag_embed, trace, diagonal = diagonals.diag_embed, diagonals.trace, strided.diagonal
+    unfold, as_strided, narrow_copy = strided.unfold, strided.as_strided, copies.narrow_copy
+    select_scatter, slice_scatter = strided.select_scatter, strided.slice_scatter
+    diagonal_scatter, as_strided_scatter = strided.diagonal_scatter, strided.as_strided_scatter
+    select, tensor_split, split_with_sizes = splitting.select, splitting.tensor_split, splitting.split_with_sizes
+    hsplit, vsplit, dsplit = splitting.hsplit, splitting.vsplit, splitting.dsplit
+    unsafe_split, unsafe_chunk, unsafe_split_with_sizes = (
+        splitting.unsafe_split, splitting.unsafe_chunk, splitting.unsafe_split_with_sizes,
+    )  # fmt: skip
+    fliplr, flipud, rot90, sum_to_size = splitting.fliplr, splitting.flipud, splitting.rot90, splitting.sum_to_size
+    moveaxis, swapdims = splitting.moveaxis, splitting.swapdims
 
     def view_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""
@@ -527,9 +669,12 @@ class Tensor(Handle):
 
     # ---- picking ----------------------------------------------------------------------------------------------------
 
-    gather, scatter_add, scatter = index.gather, index.scatter_add, index.scatter
+    gather, scatter_add, scatter = index.gather, index.scatter_add, scattering.scatter
     index_select, index_add, index_copy = index.index_select, index.index_add, index.index_copy
     index_fill, index_put = index.index_fill, index.index_put
+    scatter_reduce, index_reduce = scattering.scatter_reduce, scattering.index_reduce
+    put, masked_scatter, nonzero_static = scattering.put, scattering.masked_scatter, scattering.nonzero_static
+    argwhere = index.argwhere
     take, take_along_dim = index.take, index.take_along_dim
     nonzero, masked_select, masked_fill = index.nonzero, index.masked_select, index.masked_fill
 
@@ -538,6 +683,9 @@ class Tensor(Handle):
     baddbmm, kron, mm, bmm, mv, dot = matmul.baddbmm, matmul.kron, matmul.mm, matmul.bmm, matmul.mv, matmul.dot
     outer, matmul = matmul.outer, matmul.matmul
     __matmul__ = matmul
+
+    def __rmatmul__(self, other: Tensor) -> Tensor:
+        return promote.as_tensor(other) @ self
 
     addmv, addbmm, addr, inner, vdot, addmm = (
         matmuls.addmv, matmuls.addbmm, matmuls.addr, matmuls.inner, matmuls.vdot, matmuls.addmm,
@@ -553,6 +701,7 @@ class Tensor(Handle):
 
     sort, argsort, topk, median = sorting.sort, sorting.argsort, sorting.topk, sorting.median
     unique, bincount = sorting.unique, sorting.bincount
+    msort, unique_consecutive = sets.msort, sets.unique_consecutive
 
     # ---- signals ----------------------------------------------------------------------------------------------------
 
@@ -663,87 +812,76 @@ class Tensor(Handle):
 
     def fill_(self, value: Any) -> Tensor:
         """Sets every element."""
-        return self._become(create.full_like(self, value))
+        return self._become(create_new.fill(self, value))
 
     def zero_(self) -> Tensor:
         """Sets every element to 0."""
         return self.fill_(0)
 
-    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """self + alpha * other"""
-        return self._become(arithmetic.add(self, other, alpha=alpha))
+    def fill_diagonal_(self, fill_value: Any, wrap: Any = False) -> Tensor:
+        """Sets the diagonal of a matrix; with `wrap` it starts over below the last column."""
+        if not wrap:
+            strided.diagonal(self).fill_(fill_value)
+            return self
+        places = np.zeros(tuple(self.shape), np.bool_)
+        np.fill_diagonal(places, True, wrap=True)
+        return self.masked_fill_(create.new(places, False), fill_value)
 
-    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """self - alpha * other"""
-        return self._become(arithmetic.sub(self, other, alpha=alpha))
+    def apply_(self, callable: Any) -> Tensor:
+        """Every element through a Python function; slow."""
+        return self._become(self.new_tensor([callable(x) for x in self.reshape(-1).tolist()]).reshape(self.shape))
 
-    def mul_(self, other: Any) -> Tensor:
-        """self * other"""
-        return self._become(arithmetic.mul(self, other))
+    def map_(self, other: Tensor, callable: Any) -> Tensor:
+        """Every pair of elements of self and other through a Python function; slow."""
+        pairs = zip(self.reshape(-1).tolist(), other.expand(self.shape).reshape(-1).tolist(), strict=True)
+        return self._become(self.new_tensor([callable(x, y) for x, y in pairs]).reshape(self.shape))
 
-    def div_(self, other: Any) -> Tensor:
-        """self / other"""
-        return self._become(arithmetic.div(self, other))
-
-    def pow_(self, exponent: Any) -> Tensor:
-        """self ** exponent"""
-        return self._become(arithmetic.pow(self, exponent))
-
-    def sqrt_(self) -> Tensor:
-        """The square root."""
-        return self._become(analysis.sqrt(self))
-
-    def neg_(self) -> Tensor:
-        """-self"""
-        return self._become(arithmetic.neg(self))
-
-    def relu_(self) -> Tensor:
-        """max(self, 0)"""
-        return self._become(arithmetic.relu(self))
-
-    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        """Limits to [min, max]."""
-        return self._become(arithmetic.clamp(self, min, max))
-
-    def lerp_(self, end: Tensor, weight: Any) -> Tensor:
-        """self + weight * (end - self)"""
-        return self._become(arithmetic.lerp(self, end, weight))
-
-    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-        """self + value * tensor1 * tensor2"""
-        return self._become(arithmetic.addcmul(self, tensor1, tensor2, value=value))
-
-    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-        """self + value * tensor1 / tensor2"""
-        return self._become(arithmetic.addcdiv(self, tensor1, tensor2, value=value))
-
-    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
-        """`value` where `mask` holds."""
-        return self._become(index.masked_fill(self, mask, value))
-
-    digamma_, lgamma_, mvlgamma_ = _filling(special.digamma), _filling(special.lgamma), _filling(special.mvlgamma)
-    igamma_, igammac_ = _filling(special.igamma), _filling(special.igammac)
-    erfc_, erfinv_, i0_ = _filling(special.erfc), _filling(special.erfinv), _filling(special.i0)
-    logit_, xlogy_ = _filling(special.logit), _filling(special.xlogy)
-    conj_physical_, sgn_ = _filling(complexes.conj_physical), _filling(complexes.sgn)
-    addmm_, addmv_, addr_ = _filling(matmuls.addmm), _filling(matmuls.addmv), _filling(matmuls.addr)
-    addbmm_, baddbmm_ = _filling(matmuls.addbmm), _filling(matmuls.baddbmm)
+    def _look(self, view: Callable[[Tensor], Tensor]) -> Tensor:
+        """This name becomes a view of what it was."""
+        if self.requires_grad and self.is_leaf and grad_mode.enabled:
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation; use no_grad()"
+            )
+        before = wrap(self._value)
+        before._origin = self._origin
+        for name in self._value.version.names():
+            if name._origin is not None and name._origin[0] is self:
+                name._origin = before, name._origin[1]
+        if before._origin is not None:
+            self._value.version.watch(before)
+        after = view(before)
+        self._value, self._origin = after._value, after._origin
+        if self._origin is not None:
+            self._value.version.watch(self)
+        return self
 
     def polygamma_(self, n: Any) -> Tensor:
         """The n-th derivative of `digamma`."""
         return self._become(special.polygamma(n, self))
 
-    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
-
 
 class Clone(Elementwise):
-    """A copy."""
+    """A copy, in the order of a memory format if one is given."""
+
+    def __init__(self, memory_format: Any = None) -> None:
+        self.memory_format = memory_format
 
     def forward(self, x: Any) -> Any:
-        return x.copy()
+        order = _order(x, self.memory_format)
+        return x.transpose(order).copy().transpose(np.argsort(order))
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
         return (g,)
+
+
+def _order(x: np.ndarray[Any, Any], memory_format: Any) -> tuple[int, ...]:
+    """The dims in the order of a memory format, where it has one for so many."""
+    order = memory_format.order if memory_format is not None else None
+    return order if order is not None and len(order) == x.ndim else tuple(range(x.ndim))
+
+
+def _ordered(x: np.ndarray[Any, Any], memory_format: Any) -> np.ndarray[Any, Any]:
+    return x.transpose(_order(x, memory_format))
 
 
 def _apart(value: Value) -> Value:

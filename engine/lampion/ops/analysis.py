@@ -195,6 +195,7 @@ asin, acos, atan = unary(Asin()), unary(Acos()), unary(Atan())
 sinh, cosh, tanh = unary(Sinh()), unary(Cosh()), unary(Tanh())
 sigmoid, erf = unary(Sigmoid()), unary(Erf())
 atan2 = binary(Atan2(), floating=True)
+arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
 
 
 def rsqrt(input: Tensor) -> Tensor:
@@ -253,3 +254,6 @@ def sinc(input: Tensor) -> Tensor:
     zero = input == 0
     angle = where(zero, 1.0, input * math.pi)
     return where(zero, 1.0, sin(angle) / angle)
+
+
+arcsinh, arccosh, arctanh = asinh, acosh, atanh

@@ -64,6 +64,9 @@ class Pow(Elementwise):
     kinds = "iufc"
 
     def forward(self, x: Any, y: Any) -> Any:
+        if y.dtype.kind == "i" and np.any(y < 0):
+            inverse = np.where(np.abs(x) == 1, np.power(x, np.abs(y)), np.zeros_like(x))  # 1 / x rounded towards 0
+            return np.where(y < 0, inverse, np.power(x, np.abs(y)))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.power(x, y)
 
@@ -252,9 +255,10 @@ class Relu(Elementwise):
 
 _ADD, _SUB = Add(), Sub()
 
+_POW = binary(Pow())
+
 mul = binary(Mul())
 true_divide = binary(Div(), floating=True, name="div")
-pow = binary(Pow())
 floor_divide = binary(FloorDivide(), name="floor_divide")
 remainder = binary(Remainder())
 fmod = binary(Fmod())
@@ -266,6 +270,16 @@ abs = unary(Abs(), floating=False)
 sign = unary(Sign(), floating=False)
 floor, ceil, trunc = unary(Floor(), floating=False), unary(Ceil(), floating=False), unary(Trunc(), floating=False)
 relu = unary(Relu(), floating=False)
+absolute, negative, multiply, fix = abs, neg, mul, trunc
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """input ** exponent. Raises RuntimeError for integers to a negative integer number, whose results are no integers."""
+    if type(exponent) is int and exponent < 0 and promoted(input)[0].dtype.category < dtypes.FLOAT:
+        raise RuntimeError(
+            f"pow: integers to negative integer powers are not allowed, got {exponent}; use .float() first"
+        )
+    return _POW(input, exponent)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -280,6 +294,9 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
         raise RuntimeError("sub: subtraction with a bool tensor is not supported; use logical_xor or ~")
     x, y = promoted(input, other if _is_one(alpha) else mul(other, alpha))
     return _SUB(x, y)
+
+
+subtract = sub
 
 
 def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
@@ -298,6 +315,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         quotient = trunc(true_divide(x, y))
         return cast(quotient, x.dtype)
     raise RuntimeError(f"div: expected rounding_mode None, 'trunc' or 'floor', got {rounding_mode!r}")
+
+
+divide = div
 
 
 def rdiv(input: Tensor, other: Any) -> Tensor:
@@ -335,6 +355,19 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         return _clamp_by_number(input, min, max)
     input = input if min is None else maximum(input, min)
     return input if max is None else minimum(input, max)
+
+
+clip = clamp
+
+
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """At least `min`."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """At most `max`."""
+    return clamp(input, max=max)
 
 
 def _clamp_by_number(input: Tensor, low: Any, high: Any) -> Tensor:

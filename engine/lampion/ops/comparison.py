@@ -129,6 +129,9 @@ bitwise_not = unary(Not(), floating=False)
 isnan, isinf = unary(IsNan()), unary(IsInf())
 
 
+less, less_equal, greater, greater_equal = lt, le, gt, ge
+
+
 def eq(input: Any, other: Any) -> Tensor:
     """x == y; False where the other is no number."""
     if not _comparable(other):
@@ -143,8 +146,13 @@ def ne(input: Any, other: Any) -> Tensor:
     return _NE(*promoted(input, other))
 
 
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    """input where the condition (bool) holds, else other."""
+not_equal = ne
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """input where the condition (bool) holds, else other; of the condition alone the indices where it holds, a vector a dim."""
+    if input is None:
+        return condition.nonzero(as_tuple=True)
     if condition._value.data.dtype != np.bool_:
         raise RuntimeError(f"where: expected condition of dtype bool, got {condition.dtype}")
     x, y = promoted(input, other)

@@ -71,6 +71,22 @@ def asarray(data: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     return as_tensor(data, dtypes.of(dtype) if dtype is not None else None)
 
 
+def _evenly(start: Any, end: Any, steps: int, kind: dtypes.dtype) -> np.ndarray[Any, Any]:
+    """From both ends towards the middle, as PyTorch counts: whole bounds first where the dtype is an integer one."""
+    if steps < 0:
+        raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}")
+    start, end = (x.item() if isinstance(x, Handle) else x for x in (start, end))  # type: ignore[attr-defined]
+    if kind.category == dtypes.INTEGER:
+        start, end = int(start), int(end)
+    places = np.arange(steps)
+    step = (end - start) / (steps - 1) if steps > 1 else 0.0
+    return (
+        np.where(places < steps // 2, start + step * places, end - step * (steps - 1 - places))
+        if steps > 1
+        else np.full(steps, start)
+    )
+
+
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros."""
     return full(sizes(size), 0.0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
@@ -130,15 +146,25 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
     if (end - start) * step < 0:
         raise RuntimeError(f"arange: bounds {start} and {end} do not fit the sign of step {step}")
     integers = all(isinstance(n, int) for n in (start, end, step))
+    if dtype is not None and dtypes.of(dtype).category == dtypes.INTEGER and not integers:
+        start, end, step = int(start), int(end), int(step)
     kind = dtypes.of(dtype) if dtype is not None else dtypes.int64 if integers else dtypes.get_default_dtype()
     return new(np.arange(start, end, step).astype(kind.numpy), False)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None) -> Tensor:
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None) -> Tensor:
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
     check_device(device)
     kind = dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()
-    return new(np.linspace(start, end, steps).astype(kind.numpy), False)
+    return new(_evenly(start, end, steps, kind).astype(kind.numpy), False)
+
+
+def logspace(start: Any, end: Any, steps: int, base: Any = 10.0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """base ** x for `steps` evenly spaced x from `start` to `end`, both included."""
+    check_device(device)
+    kind = dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return new(np.asarray(np.power(float(base), _evenly(start, end, steps, kind))).astype(kind.numpy), False)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -146,6 +172,62 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     check_device(device)
     kind = dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()
     return new(np.eye(n, m, dtype=kind.numpy), requires_grad)
+
+
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """The places of the elements of a [row, col] matrix on and below a diagonal: int64 [2, count]."""
+    check_device(device)
+    places = np.tril_indices(row, offset, col)
+    return new(np.stack(places).astype((dtypes.of(dtype) if dtype is not None else dtypes.int64).numpy), False)
+
+
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """The places of the elements of a [row, col] matrix on and above a diagonal: int64 [2, count]."""
+    check_device(device)
+    places = np.triu_indices(row, offset, col)
+    return new(np.stack(places).astype((dtypes.of(dtype) if dtype is not None else dtypes.int64).numpy), False)
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """One number as a tensor without dims, of the default float dtype unless given."""
+    kind = dtype if dtype is not None else dtypes.get_default_dtype()
+    return full((), s, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Zeros in the given order in memory. Raises RuntimeError where sizes and strides differ in number."""
+    check_device(device)
+    if len(size) != len(stride):
+        raise RuntimeError(f"empty_strided: expected a stride for each size, got {list(size)} and {list(stride)}")
+    kind = (dtypes.of(dtype) if dtype is not None else dtypes.get_default_dtype()).numpy
+    room = sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1 if 0 not in size else 0
+    steps = [step * kind.itemsize for step in stride]
+    return new(np.lib.stride_tricks.as_strided(np.zeros(room, kind), tuple(size), steps), requires_grad)
+
+
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Zeros whose dims lie in memory in the order of `physical_layout`."""
+    order = list(physical_layout)
+    if sorted(order) != list(range(len(size))):
+        raise RuntimeError(f"empty_permuted: expected each of the {len(size)} dims once, got {order}")
+    stored = zeros(tuple(size[d] for d in order), dtype=dtype, device=device)
+    back = stored.permute(*[order.index(d) for d in range(len(order))])
+    return back.requires_grad_(requires_grad)
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A tensor over the memory of a buffer, from byte `offset` on."""
+    result = from_numpy(np.frombuffer(buffer, dtypes.of(dtype).numpy, count, offset))
+    return result.requires_grad_(requires_grad)
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor over the memory of any array on the CPU that speaks DLPack, without copying."""
+    return from_numpy(np.from_dlpack(ext_tensor))
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

@@ -18,10 +18,11 @@ from lampion.kernels.linalg import lu_in_place, permutation
 from lampion.ops.comparison import where
 from lampion.ops.complex import conj, real
 from lampion.ops.create import eye, new
-from lampion.ops.diagonal import diag_embed, diagonal, tril, triu
+from lampion.ops.diagonal import diag_embed, tril, triu
 from lampion.ops.matmul import adjoint
 from lampion.ops.promote import as_tensor, cast
 from lampion.ops.shape import cat
+from lampion.ops.strided import diagonal
 from lampion.symbolic import Spec, minimum
 from lampion.tape import Primitive
 

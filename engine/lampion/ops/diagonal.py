@@ -1,13 +1,14 @@
-"""Diagonals and triangles of matrices."""
+"""Matrices from diagonals, and triangles of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from lampion.ops.comparison import where
-from lampion.ops.create import arange
+from lampion.ops.create import arange, zeros
 from lampion.ops.dims import axis
-from lampion.symbolic import maximum, minimum
+from lampion.ops.strided import diagonal as diagonal_of
+from lampion.symbolic import maximum, same
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -23,25 +24,25 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     return _triangle("triu", input, lambda row, column: column - row < diagonal)
 
 
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The elements [..., i, i + offset, ...] of `dim1` and `dim2`, as a last dim."""
-    a, b = axis(dim1, input.ndim, "diagonal"), axis(dim2, input.ndim, "diagonal")
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices in `dim1` and `dim2` with the last dim on the given diagonal, zeros elsewhere."""
+    a, b = axis(dim1, input.ndim + 1, "diag_embed"), axis(dim2, input.ndim + 1, "diag_embed")
     if a == b:
-        raise RuntimeError(f"diagonal: expected two different dims, got {dim1} and {dim2}")
-    matrices = input.movedim((a, b), (-2, -1))
-    rows, columns = max(-offset, 0), max(offset, 0)
-    length = maximum(minimum(matrices.shape[-2] - rows, matrices.shape[-1] - columns), 0)
-    along = arange(length)
-    return matrices[..., along + rows, along + columns]
-
-
-def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
-    """Matrices with the last dim on the given diagonal, zeros elsewhere."""
+        raise RuntimeError(f"diag_embed: expected two different dims, got {dim1} and {dim2}")
+    if a > b:
+        return diag_embed(input, -offset, b, a)
     size = input.shape[-1]
     side = arange(size + abs(offset))
     row, column = side.unsqueeze(1), side.unsqueeze(0)
-    place = (row.minimum(column)).clamp(max=size - 1)
-    return where(column - row == offset, input[..., place], 0)
+    place = (row.minimum(column)).clamp(max=maximum(size - 1, 0))
+    if same(size, 0):
+        return zeros((*input.shape[:-1], abs(offset), abs(offset)), dtype=input.dtype).movedim((-2, -1), (a, b))
+    return where(column - row == offset, input[..., place], 0).movedim((-2, -1), (a, b))
+
+
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """All elements on the given diagonal of a matrix."""
+    return diag_embed(input.reshape(-1), offset)
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -49,7 +50,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     if input.ndim == 1:
         return diag_embed(input, diagonal)
     if input.ndim == 2:
-        return _diagonal(input, diagonal)
+        return diagonal_of(input, diagonal)
     raise RuntimeError(f"diag: expected 1 or 2 dimensions, got shape {list(input.shape)}; use diagonal or diag_embed")
 
 
@@ -57,10 +58,7 @@ def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix."""
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, got shape {list(input.shape)}")
-    return diagonal(input).sum()
-
-
-_diagonal = diagonal
+    return diagonal_of(input).sum()
 
 
 def _triangle(who: str, input: Tensor, drop: Any) -> Tensor:

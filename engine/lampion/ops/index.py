@@ -8,7 +8,7 @@ import numpy as np
 
 from lampion import dtypes
 from lampion.ops.comparison import where
-from lampion.ops.create import arange, zeros_like
+from lampion.ops.create import arange, full, zeros_like
 from lampion.ops.dims import axis
 from lampion.ops.promote import as_tensor, cast
 from lampion.symbolic import Shape, Size, Spec, SymInt, broadcast_shapes, fresh_axis, maximum, minimum, numel, same
@@ -36,7 +36,7 @@ class Slice(Primitive):
         return (Unslice(self.ranges, x.shape)(g),)
 
     def put_back(self, base: Tensor, new: Tensor) -> Tensor:
-        places = Slice(self.ranges)(_numbered(base))
+        places = Slice(self.ranges)(numbered(base))
         back: Tensor = Put()(base, places.reshape(-1), new.reshape(-1))
         return back
 
@@ -121,7 +121,7 @@ class ScatterAdd(Primitive):
 
     def forward(self, x: Any, index: Any, source: Any) -> Any:
         out = x.copy()
-        np.add.at(out, _places(index, self.dim), source[tuple(slice(n) for n in index.shape)])
+        np.add.at(out, places_along(index, self.dim), source[tuple(slice(n) for n in index.shape)])
         return out
 
     def infer(self, x: Any, index: Any, source: Any) -> Spec:
@@ -139,7 +139,7 @@ class Scatter(Primitive):
 
     def forward(self, x: Any, index: Any, source: Any) -> Any:
         out = x.copy()
-        out[_places(index, self.dim)] = source[tuple(slice(n) for n in index.shape)]
+        out[places_along(index, self.dim)] = source[tuple(slice(n) for n in index.shape)]
         return out
 
     def infer(self, x: Any, index: Any, source: Any) -> Spec:
@@ -196,7 +196,7 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
 def assign(input: Tensor, key: Any, value: Any) -> Tensor:
     """What `input` becomes by x[key] = value: the old elements where the key does not point, the new ones where it does."""
-    places = getitem(_numbered(input), key)
+    places = getitem(numbered(input), key)
     new = as_tensor(value, input.dtype).expand(places.shape).reshape(-1)
     return Put()(input, places.reshape(-1), new)
 
@@ -217,59 +217,58 @@ def write(input: Tensor, key: Any, value: Any) -> None:
     input._value.version.writes += 1
 
 
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Picks along `dim` by an int64 index of the same number of dims."""
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
+    """Picks along `dim` by an integer index of the same number of dims. `sparse_grad` changes nothing: gradients are dense."""
     if input.ndim == 0:
-        return gather(input.reshape(1), dim, index.reshape(1)).reshape(index.shape)
-    dim = _same_rank("gather", input, dim, index)
-    _check_places(index, input, dim)
-    return Gather(dim)(input, index)
+        return gather(input.reshape(1), dim, index.reshape(-1)).reshape(index.shape)
+    if same(numel(index.shape), 0) and index.ndim != input.ndim:  # PyTorch takes nothing from any shape
+        return input.reshape(-1)[:0].reshape(index.shape)
+    dim = axis_of("gather", input, dim, index)
+    return Gather(dim)(input, cast(index, dtypes.int64))
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with `src` added at the places that `index` names along `dim`."""
     if input.ndim == 0:
-        return scatter_add(input.reshape(1), dim, index.reshape(1), src.reshape(1)).reshape(())
-    dim = _same_rank("scatter_add", input, dim, index)
-    _check_places(index, input, dim)
-    return ScatterAdd(dim)(input, index, src)
-
-
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
-    """`input` with `src` (a tensor or a number) put at the places that `index` names along `dim`."""
-    if input.ndim == 0:
-        return scatter(input.reshape(1), dim, index.reshape(1), as_tensor(src).reshape(1)).reshape(())
-    dim = _same_rank("scatter", input, dim, index)
-    _check_places(index, input, dim)
-    source = as_tensor(src, input.dtype)
-    return Scatter(dim)(input, index, source if isinstance(src, Handle) else source.expand(index.shape))
+        return scatter_add(input.reshape(1), dim, index.reshape(-1), src.reshape(-1)).reshape(())
+    dim = axis_of("scatter_add", input, dim, index, src)
+    return ScatterAdd(dim)(input, cast(index, dtypes.int64), src)
 
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """`input` with the entries of alpha * `source` along `dim` added at those of a 1-d int `index`."""
+    if input.ndim == 0:
+        return index_add(input.reshape(1), dim, index.reshape(-1), source.reshape(-1), alpha=alpha).reshape(())
     dim = axis(dim, input.ndim, "index_add")
-    return input + IndexAdd(dim, input.shape)(source * alpha, _wrapped(index, input.shape[dim]))
+    return input + IndexAdd(dim, input.shape)(source * alpha, wrapped(index.reshape(-1), input.shape[dim]))
 
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """`input` with the entries of `source` along `dim` put at those of a 1-d int `index`."""
+    if input.ndim == 0:
+        return index_copy(input.reshape(1), dim, index.reshape(-1), source.reshape(-1)).reshape(())
+    if source.dtype is not input.dtype:
+        raise RuntimeError(f"index_copy: expected source of dtype {input.dtype}, got {source.dtype}")
     dim = axis(dim, input.ndim, "index_copy")
-    places = _wrapped(index, input.shape[dim]).reshape(-1, *(1,) * (input.ndim - dim - 1))
-    return scatter(input, dim, places.expand(source.shape), source)
+    places = wrapped(index, input.shape[dim]).reshape(-1, *(1,) * (input.ndim - dim - 1))
+    return Scatter(dim)(input, places.expand(source.shape), source)
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """`input` with a number at the entries along `dim` that a 1-d int `index` names."""
+    if input.ndim == 0:
+        return index_fill(input.reshape(1), dim, index.reshape(-1), value).reshape(())
     dim = axis(dim, input.ndim, "index_fill")
     shape = (*input.shape[:dim], numel(index.shape), *input.shape[dim + 1 :])
-    return index_copy(input, dim, index, as_tensor(value, input.dtype).expand(shape))
+    hit = IndexAdd(dim, input.shape)(full(shape, 1), wrapped(index.reshape(-1), input.shape[dim])) > 0
+    return masked_fill(input, hit, value)
 
 
 def index_put(input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False) -> Tensor:
     """`input` with `values` put at input[indices], or added there with `accumulate`."""
     if not accumulate:
         return assign(input, tuple(indices), values)
-    places = getitem(_numbered(input), tuple(indices))
+    places = getitem(numbered(input), tuple(indices))
     new = as_tensor(values, input.dtype).expand(places.shape)
     return (input.reshape(-1) + IndexAdd(0, (numel(input.shape),))(new, places)).reshape(input.shape)
 
@@ -283,21 +282,23 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """Picks along `dim` (of the flattened tensor if None); the other dims broadcast."""
     if dim is None:
         return take(input, indices.reshape(-1))
-    dim = _same_rank("take_along_dim", input, dim, indices)
+    dim = axis_of("take_along_dim", input, dim, indices, inside=False)
     rest = broadcast_shapes(*[(*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)])
     x, i = (y.expand(*rest[:dim], y.shape[dim], *rest[dim + 1 :]) for y in (input, indices))
-    return gather(x, dim, _wrapped(i, input.shape[dim]))
+    return gather(x, dim, wrapped(i, input.shape[dim]))
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The entries of a 1-d int `index` along `dim`."""
+    if input.ndim == 0:
+        return index_select(input.reshape(1), dim, index.reshape(-1)).reshape(())
     dim = axis(dim, input.ndim, "index_select")
-    return Index(dim)(input, _wrapped(index, input.shape[dim]))
+    return Index(dim)(input, wrapped(index.reshape(-1), input.shape[dim]))
 
 
 def take_rows(table: Tensor, index: Tensor) -> Tensor:
     """table[index] for an int index of any shape: an embedding's look-up. Raises IndexError outside the table."""
-    return Index(0)(table, _wrapped(index, table.shape[0]))
+    return Index(0)(table, wrapped(index, table.shape[0]))
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
@@ -323,7 +324,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return where(mask, as_tensor(value, input.dtype), input)
 
 
-def _numbered(input: Tensor) -> Tensor:
+def numbered(input: Tensor) -> Tensor:
     """0, 1, 2, ... in the shape of `input`."""
     return arange(numel(input.shape)).reshape(input.shape)
 
@@ -337,7 +338,7 @@ def _known(part: Any) -> Any:
     return part._value.data if isinstance(part, Handle) else part
 
 
-def _places(index: Any, dim: int) -> tuple[Any, ...]:
+def places_along(index: Any, dim: int) -> tuple[Any, ...]:
     """numpy's index of the elements that `index` names along `dim`."""
     places: list[Any] = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     places[dim] = index
@@ -371,7 +372,7 @@ def _basic(x: Tensor, key: Any) -> tuple[Tensor, dict[int, Tensor]]:
             place = _checked(part, size, dim)
             ranges.append((place, place + 1, 1))
         else:
-            arrays[len(shape)] = _wrapped(part, size)
+            arrays[len(shape)] = wrapped(part, size)
             ranges.append((0, size, 1))
             shape.append(size)
         dim += 1
@@ -456,7 +457,7 @@ def _checked(i: Any, size: Size, dim: int) -> Size:
     return int(i) % size
 
 
-def _wrapped(index: Any, size: Size) -> Tensor:
+def wrapped(index: Any, size: Size) -> Tensor:
     """An int64 index with negative entries counted from the front. Raises IndexError outside [-size, size)."""
     index = cast(as_tensor(index), dtypes.int64) if as_tensor(index).dtype.category == dtypes.INTEGER else index
     data = index._value.data if isinstance(index, Handle) else None
@@ -470,11 +471,18 @@ def _wrapped(index: Any, size: Size) -> Tensor:
     return index + size * (index < 0) if data.size and data.min() < 0 else index
 
 
-def _same_rank(who: str, input: Tensor, dim: int, index: Tensor) -> int:
+def axis_of(who: str, input: Tensor, dim: int, index: Tensor, source: Any = None, *, inside: bool = True) -> int:
+    """`dim` from the front. Raises RuntimeError where index, source and input don't fit, or a place lies outside."""
     if index.dtype.category != dtypes.INTEGER:
         raise RuntimeError(f"{who}: expected dtype int64 for index, got {index.dtype}")
-    if index.ndim != input.ndim:
+    if index.ndim != input.ndim or (source is not None and source.ndim != input.ndim):
+        other = "" if source is None else f" and source {list(source.shape)}"
         raise RuntimeError(
-            f"{who}: index {list(index.shape)} must have as many dimensions as input {list(input.shape)}"
+            f"{who}: index {list(index.shape)}{other} must have as many dimensions as input {list(input.shape)}"
         )
-    return axis(dim, input.ndim, who)
+    if source is not None and source.dtype is not input.dtype:
+        raise RuntimeError(f"{who}: expected source of dtype {input.dtype}, got {source.dtype}")
+    dim = axis(dim, input.ndim, who)
+    if inside:
+        _check_places(index, input, dim)
+    return dim

@@ -14,6 +14,7 @@ from lampion.errors import LinAlgError
 from lampion.kernels.linalg import expm
 from lampion.ops.complex import conj, imag, real
 from lampion.ops.create import eye, full, new, zeros_like
+from lampion.ops.cumulative import cumprod
 from lampion.ops.decomposition import (
     Cholesky,
     Solve,
@@ -26,12 +27,13 @@ from lampion.ops.decomposition import (
     svd,
     svdvals,
 )  # fmt: skip
-from lampion.ops.diagonal import diag_embed, diagonal, tril, triu
+from lampion.ops.diagonal import diag_embed, tril, triu
 from lampion.ops.dims import axes, axis
 from lampion.ops.matmul import adjoint, matmul
 from lampion.ops.promote import as_tensor, cast, promoted
-from lampion.ops.reduce import amax, amin, cumprod, product_of_others
+from lampion.ops.reduce import amax, amin, product_of_others
 from lampion.ops.shape import cat
+from lampion.ops.strided import diagonal
 from lampion.symbolic import Spec, SymInt, broadcast_shapes, may_agree, numel, same
 from lampion.tape import Handle, Primitive
 

@@ -74,10 +74,15 @@ def promoted(*operands: Any, floating: bool = False) -> list[Tensor]:
     first = kinds[0]
     if first is not None and all([k is first for k in kinds]) and (not floating or first.kind in "fc"):
         return list(operands)
-    common = dtypes.result_type(tuple([_ranked(x) for x in operands]))
+    common = result_dtype(*operands)
     if floating and common.category < dtypes.FLOAT:
         common = dtypes.get_default_dtype()
     return [as_tensor(x, common) for x in operands]
+
+
+def result_dtype(*operands: Any) -> dtype:
+    """The common dtype of tensors and numbers by PyTorch's rule."""
+    return dtypes.result_type(tuple([_ranked(x) for x in operands]))
 
 
 def _ranked(x: Any) -> tuple[int, dtype]:

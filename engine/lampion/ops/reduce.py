@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,6 @@ from lampion.ops.analysis import exp, log, sqrt
 from lampion.ops.arithmetic import abs
 from lampion.ops.comparison import where
 from lampion.ops.complex import conj
-from lampion.ops.create import arange
 from lampion.ops.dims import axes, axis
 from lampion.ops.promote import as_tensor, cast, promoted
 from lampion.symbolic import Shape, Spec, numel, same
@@ -349,22 +347,6 @@ def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
     return sum(input != 0, dim)
 
 
-def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
-    """Running products along `dim`. Takes memory for n * n elements, so that the gradient is exact where some are 0."""
-    if input.ndim == 0:
-        return prod(input, dtype=dtype)
-    dim = axis(dim, input.ndim, "cumprod")
-    return prod(_prefixes(input, dim, 1), dim + 1, dtype=dtype)
-
-
-def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """log(cumsum(exp(x))) along `dim`. Takes memory for n * n elements, so that every prefix is shifted by its own maximum."""
-    if input.ndim == 0:
-        return input.clone()
-    dim = axis(dim, input.ndim, "logcumsumexp")
-    return logsumexp(_prefixes(input, dim, -math.inf), dim + 1)
-
-
 def _expect(who: str, x: Tensor, kinds: str) -> None:
     """Raises NotImplementedError (a RuntimeError) for a dtype whose numpy kind is not among `kinds`."""
     if x._value.data.dtype.kind not in kinds:
@@ -413,14 +395,6 @@ def _dims_last(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Any]:
     shape = moved.shape
     back = [order.index(i) for i in range(x.ndim)]
     return moved.reshape(*[shape[i] for i in range(len(rest))], -1), lambda t: t.reshape(shape).permute(back)
-
-
-def _prefixes(x: Tensor, dim: int, rest: float) -> Tensor:
-    """[..., n, n, ...]: row i along `dim` holds the first i + 1 elements along `dim + 1`, then `rest`."""
-    n = x.shape[dim]
-    behind = (1,) * (x.ndim - dim - 1)
-    row, column = arange(n).reshape(n, 1, *behind), arange(n).reshape(1, n, *behind)
-    return where(column > row, rest, x.unsqueeze(dim))
 
 
 def product_of_others(x: Tensor, dim: int) -> Tensor:

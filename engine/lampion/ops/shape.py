@@ -336,6 +336,9 @@ def pad_constant(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
     return Pad(tuple(b for b, _ in pairs), tuple(a for _, a in pairs), value)(input)
 
 
+constant_pad_nd = pad_constant
+
+
 def broadcast_to(input: Tensor, shape: Sequence[Size]) -> Tensor:
     """Repeated along dims of size 1 to `shape`, without copying."""
     return expand(input, tuple(shape))
@@ -352,16 +355,21 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
-def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
     """Every element (along `dim`; of the flattened tensor if None) several times in a row.
 
-    `repeats` is a number, or known int64 counts, one an element.
+    `repeats` is a number, or known int64 counts, one an element; without it `input` are the counts of 0, 1, 2, ...
     """
-    if dim is None:
+    if repeats is None:
+        return repeat_interleave(as_tensor(np.arange(input.shape[0])), input, 0)
+    if dim is None or not input.ndim:
         return repeat_interleave(ravel(input), repeats, 0)
     dim = axis(dim, input.ndim, "repeat_interleave")
     if not isinstance(repeats, int):
         counts = as_tensor(repeats).numpy()
+        counts = np.broadcast_to(counts, (input.shape[dim],)) if counts.size == 1 else counts
         return input.index_select(dim, as_tensor(np.repeat(np.arange(len(counts)), counts)))
     shape = input.shape
     spread = unsqueeze(input, dim + 1).expand(*shape[: dim + 1], repeats, *shape[dim + 1 :])
@@ -390,15 +398,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     shape = tuple(numel(v.shape) for v in vectors)
     spots = [tuple(n if i == d else 1 for d, n in enumerate(shape)) for i in range(len(vectors))]
     return tuple(expand(reshape(v, spot), shape) for v, spot in zip(vectors, spots, strict=True))
-
-
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
-    """Each element minus the one before it along `dim`, `n` times over."""
-    for _ in range(n):
-        size = input.shape[axis(dim, input.ndim, "diff")]
-        after, before = narrow(input, dim, 1, size - 1), narrow(input, dim, 0, size - 1)
-        input = after != before if input.dtype is dtypes.bool_ else after - before
-    return input
 
 
 def sizes(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -8,7 +8,6 @@ import numpy as np
 
 from lampion.ops.create import new, zeros_like
 from lampion.ops.dims import axis
-from lampion.ops.promote import promoted
 from lampion.ops.reduce import ValuesIndices
 from lampion.symbolic import Size, Spec
 from lampion.tape import Primitive
@@ -57,7 +56,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     return ValuesIndices(*TopK(k, dim, largest)(input))
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = True) -> ValuesIndices:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None) -> ValuesIndices:
     """The elements in order along `dim`, and where they were; equals always keep their order."""
     if input.ndim == 0:
         return ValuesIndices(*(y.reshape(()) for y in sort(input.reshape(1), 0, descending)))
@@ -65,7 +64,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
     return ValuesIndices(*TopK(input.shape[dim], dim, descending)(input))
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = True) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None) -> Tensor:
     """The places of the elements in order along `dim`."""
     return sort(input, dim, descending).indices
 
@@ -82,16 +81,6 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     place = (values != values).sum(dim, keepdim=True).clamp(max=1) * (input.shape[dim] - 1 - middle) + middle
     pair = values.gather(dim, place), indices.gather(dim, place)
     return ValuesIndices(*(pair if keepdim else (y.squeeze(dim) for y in pair)))
-
-
-def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False) -> Tensor:
-    """How many elements of each sorted row lie below each value (with `right`: not above it), so where it belongs; int64.
-
-    `sorted_sequence` is [n], or [..., n] with the same leading dims as `values` [..., m].
-    """
-    row, x = promoted(sorted_sequence, values)
-    row, x = row.unsqueeze(-2) if row.ndim > 1 else row, x.unsqueeze(-1)
-    return (row <= x if right else row < x).sum(-1)
 
 
 def unique(

@@ -107,21 +107,21 @@ def gather(g: Graph, op: i.Gather, x: ir.Value, places: ir.Value) -> ir.Value:
     kept = tuple(
         n if d == op.dim else m for d, (n, m) in enumerate(zip(g.shape_of(x), g.shape_of(places), strict=True))
     )
-    return g.op("GatherElements", _cropped(g, x, kept), places, axis=op.dim)
+    return g.op("GatherElements", cropped(g, x, kept), places, axis=op.dim)
 
 
 @converts(i.ScatterAdd)
 def scatter_add(g: Graph, op: i.ScatterAdd, x: ir.Value, places: ir.Value, source: ir.Value) -> ir.Value:
-    source = _cropped(g, source, g.shape_of(places))
+    source = cropped(g, source, g.shape_of(places))
     return g.op("ScatterElements", x, places, source, axis=op.dim, reduction="add")
 
 
 @converts(i.Scatter)
 def scatter(g: Graph, op: i.Scatter, x: ir.Value, places: ir.Value, source: ir.Value) -> ir.Value:
-    return g.op("ScatterElements", x, places, _cropped(g, source, g.shape_of(places)), axis=op.dim)
+    return g.op("ScatterElements", x, places, cropped(g, source, g.shape_of(places)), axis=op.dim)
 
 
-def _cropped(g: Graph, x: ir.Value, shape: Shape) -> ir.Value:
+def cropped(g: Graph, x: ir.Value, shape: Shape) -> ir.Value:
     """The first elements along each dim."""
     if all(map(same, g.shape_of(x), shape)):
         return x
