@@ -337,6 +337,20 @@ def test_vjp_is_a_row_of_the_jacobian() -> None:
     assert (value.tolist(), row.tolist()) == ([1.0, 4.0], [0.0, 4.0])
 
 
+def test_hessian_times_vector_is_the_hessians_product() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return (x * x * y + x.exp() * y).sum()
+
+    x, y = leaf(1.0, 2.0), leaf(0.5, -1.0)
+    v = lampion.tensor([0.3, -0.7], dtype=lampion.float64)
+    (xx, xy), (yx, yy) = functional.hessian(f, (x, y))
+    value, (by_x, by_y) = functional.hvp(f, (x, y), (v, v))
+    assert value.item() == f(x, y).item()
+    np.testing.assert_allclose(by_x.numpy(), ((xx + xy) @ v).detach().numpy())
+    np.testing.assert_allclose(by_y.numpy(), ((yx + yy) @ v).detach().numpy())
+    assert functional.hvp(lambda x: x.sum(), x, v)[1].tolist() == [0.0, 0.0]
+
+
 def test_jacobian_of_a_constant_is_zero() -> None:
     assert functional.jacobian(lambda x: lampion.ones(2), leaf(1.0)).tolist() == [[0.0], [0.0]]
 

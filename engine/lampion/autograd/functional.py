@@ -49,6 +49,23 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None) -> tuple[Any, Any]
     return result, filled if many else filled[0]
 
 
+def hvp(func: Callable[..., Tensor], inputs: Any, v: Any) -> tuple[Tensor, Any]:
+    """`func(inputs)`, one number, and its second derivatives times `v` (shaped as `inputs`), without forming them.
+
+    The gradient of (first derivatives . v), by Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6
+    (1994). Raises RuntimeError where the output has more than one element.
+    """
+    many, xs = _leaves(inputs, False)
+    result = func(*xs)
+    first = grad(result, xs, create_graph=True, allow_unused=True)
+    pairs = [(g, w) for g, w in zip(first, v if many else (v,), strict=True) if g is not None and g.requires_grad]
+    found: tuple[Any, ...] = (None,) * len(xs)
+    if pairs:
+        found = grad([g for g, _ in pairs], xs, [w for _, w in pairs], allow_unused=True)
+    filled = tuple(x.detach() * 0 if h is None else h for h, x in zip(found, xs, strict=True))
+    return result.detach(), filled if many else filled[0]
+
+
 def _leaves(inputs: Any, create_graph: bool) -> tuple[bool, tuple[Tensor, ...]]:
     """The inputs as Tensors to differentiate by: themselves where the result is to depend on them, else copies."""
     many = isinstance(inputs, tuple)
