@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from lampion.errors import user_code
 from lampion.symbolic import Spec, SymInt
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ Data = Any  # Array, or Spec while tracing
 Gradient = Any  # Tensor | None, or a function without arguments that gives one
 
 _order = count()
+
+
+def moment() -> int:
+    """A number between the orders of the nodes made before and those made after."""
+    return next(_order)
 
 
 class Version:
@@ -75,7 +81,7 @@ class Value:
 class Node:
     """One entry of the tape: an op, the Values it took, and the data it gave (None in `data` once freed)."""
 
-    __slots__ = ("__weakref__", "data", "inputs", "op", "order", "versions", "writes")
+    __slots__ = ("__weakref__", "data", "inputs", "op", "order", "versions", "where", "writes")
 
     def __init__(self, op: Primitive, inputs: tuple[Value, ...], data: tuple[Data, ...]) -> None:
         self.op = op
@@ -84,6 +90,7 @@ class Node:
         self.writes = [v.version.writes for v in inputs]
         self.versions: tuple[Version, ...] = ()  # of the outputs, which the node must not hold
         self.order = next(_order)
+        self.where = user_code() if grad_mode.anomaly else None
 
     def outputs(self) -> tuple[Value, ...]:
         """The Values this node gave, rebuilt: the node holds only their data, so that no reference cycle arises."""
@@ -100,10 +107,11 @@ class Handle:
 
 
 class _GradMode:
-    __slots__ = ("enabled",)
+    __slots__ = ("anomaly", "enabled")
 
     def __init__(self) -> None:
         self.enabled = True
+        self.anomaly = False  # whether nodes remember where they were made, and backward looks for nan
 
 
 grad_mode = _GradMode()

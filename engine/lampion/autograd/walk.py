@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion.autograd.mode import SetGrad
-from lampion.tape import Node, Value, wrap
+from lampion.tape import Node, Value, grad_mode, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -64,8 +64,12 @@ def run(
     targets: Sequence[Value] | None,
     retain_graph: bool,
     create_graph: bool,
+    since: int = 0,
 ) -> dict[Any, Tensor]:
-    """One walk from the newest node to the oldest. Accumulates into leaves, or into the result for `targets`."""
+    """One walk from the newest node to the oldest. Accumulates into leaves, or into the result for `targets`.
+
+    Nodes made before the moment `since` are reached, and not walked.
+    """
     walk = _Walk(None if targets is None else {v.key for v in targets}, create_graph)
     with SetGrad(create_graph):
         for value, seed in zip(roots, seeds, strict=True):
@@ -73,7 +77,11 @@ def run(
             walk.send(value, seed)
         while walk.queue:
             node, grads = walk.newest()
+            if node.order < since:
+                continue
             for value, g in _gradients(node, grads, create_graph):
+                if grad_mode.anomaly:
+                    _check_nan(node, value, g)
                 walk.send(value, g)
             if not retain_graph:
                 node.inputs = None
@@ -147,7 +155,8 @@ def _gradients(node: Node, grads: list[Any], create_graph: bool) -> Iterable[tup
     """What `node` sends to each of its inputs."""
     if node.inputs is None:
         raise RuntimeError(
-            "backward: this graph was already walked and freed; give the first call retain_graph=True to walk it twice"
+            f"backward: the graph at {node.op!r} was already walked and freed: Trying to backward through the graph a second "
+            "time; give the first call retain_graph=True"
         )
     outs = tuple(_as_given(node, v, create_graph) for v in node.outputs())
     inputs = [_as_saved(node, i, v) for i, v in enumerate(node.inputs)]
@@ -156,6 +165,18 @@ def _gradients(node: Node, grads: list[Any], create_graph: bool) -> Iterable[tup
     for value, g in zip(node.inputs, results, strict=True):
         if value.requires_grad and g is not None:
             yield value, g() if callable(g) else g
+
+
+def _check_nan(node: Node, value: Value, g: Tensor) -> None:
+    """Raises RuntimeError for a gradient with nan, naming the op that it was computed for and where that ran."""
+    array = g._value.data
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc" or not np.isnan(array).any():
+        return
+    place, expression = node.where or ("a place not remembered, outside of detect_anomaly()", "")
+    raise RuntimeError(
+        f"backward: {node.op!r} returned nan values in its gradient for an input of shape {list(value.data.shape)}\n"
+        f"  the op ran at {place}{f': `{expression}`' if expression else ''}"
+    )
 
 
 def _as_saved(node: Node, i: int, value: Value) -> Tensor:
