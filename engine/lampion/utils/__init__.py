@@ -1,5 +1,5 @@
 """What training needs besides layers."""
 
-from lampion.utils import data
+from lampion.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
