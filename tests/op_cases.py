@@ -1011,6 +1011,8 @@ def products() -> Iterator[Case]:
     ):  # fmt: skip
         yield case(f"einsum {equation}", lambda t, *xs, e=equation: t.einsum(e, *xs), *[real(*s) for s in operands],
                    reference=lambda *xs, e=equation: np.einsum(e, *xs))  # fmt: skip
+    yield case("einsum by lists", lambda t, x, y: t.einsum(x, [..., 0, 1], y, [1, 2], [..., 2, 0]), real(2, 2, 3), real(3, 2),
+               batch=(0,))  # fmt: skip
     yield case(
         "einsum of the batch",
         lambda t, x, y: t.einsum("bij,bkj->bik", x, y),

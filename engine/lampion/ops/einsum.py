@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 _DOTS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # labels of the dims under an ellipsis, counted from the last
 
 
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Products summed over the labels that the result lacks: einsum("bij,bjk->bik", x, y).
 
+    Labels may be lists of ints behind each operand too: einsum(x, [0, 1], y, [1, 2], [0, 2]).
     Operands are multiplied from left to right. Raises RuntimeError for an equation that doesn't fit the shapes.
     """
+    if not isinstance(equation, str):
+        return einsum(*_written((equation, *operands)))
     tensors = list(promoted(*(operands[0] if isinstance(operands[0], list | tuple) else operands)))
     inputs, output = _parsed(equation, [x.ndim for x in tensors])
     _check_sizes(equation, inputs, tensors)
@@ -39,6 +42,22 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         other[j] = mine[i]
     free = [n for n in mine if n not in other] + [n for n in other if n not in mine]
     return einsum(f"{''.join(mine)},{''.join(other)}->{''.join(free)}", a, b)
+
+
+def _written(arguments: tuple[Any, ...]) -> list[Any]:
+    """Operands with lists of labels as an equation, then the operands."""
+    pairs = len(arguments) // 2
+    terms = ["".join("..." if n is Ellipsis else _letter(n) for n in labels) for labels in arguments[1::2]]
+    if len(arguments) % 2:
+        terms.append("".join("..." if n is Ellipsis else _letter(n) for n in arguments[-1]))
+    equation = ",".join(terms[:pairs]) + "".join(f"->{term}" for term in terms[pairs:])
+    return [equation, *arguments[: 2 * pairs : 2]]
+
+
+def _letter(n: int) -> str:
+    if not 0 <= n < 26:
+        raise RuntimeError(f"einsum: expected labels from 0 to 25, got {n}")
+    return chr(ord("a") + n)
 
 
 def _parsed(equation: str, ranks: list[int]) -> tuple[list[str], str]:

@@ -106,8 +106,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | N
     """
     if reduce not in (None, "add", "multiply"):
         raise RuntimeError(f"scatter: expected reduce 'add' or 'multiply', got {reduce!r}")
-    source = as_tensor(src, input.dtype)
-    source = source if isinstance(src, Handle) else source.expand(index.shape)
+    source: Tensor = src if isinstance(src, Handle) else as_tensor(src, input.dtype).expand(index.shape)  # type: ignore[assignment]
     if reduce is not None:
         return scatter_reduce(input, dim, index, source, "sum" if reduce == "add" else "prod")
     if input.ndim == 0:

@@ -78,5 +78,5 @@ def unique_consecutive(
         *[inverse.reshape(array.shape) if dim is None else inverse] * return_inverse,
         *[counts] * return_counts,
     ]
-    results = tuple(new(np.ascontiguousarray(a), False) for a in wanted)
+    results = tuple(new(np.array(a), False) for a in wanted)
     return results if len(results) > 1 else results[0]
