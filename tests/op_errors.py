@@ -22,6 +22,29 @@ def ints(t: Any) -> Any:
     return t.tensor([1, 2, 3])
 
 
+def leaf(t: Any) -> Any:
+    return t.ones(2, requires_grad=True)
+
+
+def walked_twice(t: Any) -> None:
+    y = leaf(t).exp().sum()
+    y.backward()
+    y.backward()
+
+
+def gradient_walked_twice(t: Any) -> None:
+    x = leaf(t)
+    y = (x * x).sum()
+    t.autograd.grad(y, x)
+    t.autograd.grad(y, x)
+
+
+def overwritten(t: Any) -> None:
+    y = leaf(t).exp()
+    y.detach().mul_(2)
+    y.sum().backward()
+
+
 REFUSALS = [
     Refusal(*row)
     for row in (
@@ -117,6 +140,43 @@ REFUSALS = [
         ("in place shape", lambda t: t.ones(2).add_(t.ones(2, 2)), RuntimeError, r"\[2, 2\].*\[2\]"),
         ("in place dtype", lambda t: ints(t).add_(1.5), RuntimeError, "can't be cast"),
         ("in place on expanded", lambda t: t.ones(1).expand(3).add_(1), RuntimeError, "clone()"),
+        ("in place on a leaf", lambda t: leaf(t).mul_(2), RuntimeError, "a leaf Variable that requires grad"),
+        ("in place on a leaf's view", lambda t: leaf(t)[0].add_(1), RuntimeError, "leaf Variable that requires grad"),
+        ("setitem of a leaf", lambda t: leaf(t).__setitem__(0, 1.0), RuntimeError, "leaf Variable that requires grad"),
+        ("transposed in place leaf", lambda t: leaf(t).unsqueeze_(0), RuntimeError, "leaf"),
+        ("freed graph", walked_twice, RuntimeError, "second time"),
+        ("freed graph of a gradient", gradient_walked_twice, RuntimeError, "second time"),
+        ("overwritten before backward", overwritten, RuntimeError, "modified by an inplace operation"),
+        ("backward of several", lambda t: leaf(t).exp().backward(), RuntimeError, "scalar outputs"),
+        ("backward of a constant", lambda t: t.ones(1).backward(), RuntimeError, "does not require grad"),
+        ("gradient of another shape", lambda t: leaf(t).backward(t.ones(3)), RuntimeError, r"3.*2|2.*3"),
+        ("unused input", lambda t: t.autograd.grad(leaf(t).sum(), leaf(t)), RuntimeError, "allow_unused"),
+        ("numpy of a leaf", lambda t: leaf(t).numpy(), RuntimeError, "detach"),
+        ("ints with gradient", lambda t: t.tensor([1], requires_grad=True), RuntimeError, "floating point"),
+        ("device of a tensor", lambda t: t.ones(2).to("gpu0"), RuntimeError, "gpu0|device"),
+        ("device of like", lambda t: t.zeros_like(t.ones(2), device="gpu0"), RuntimeError, "gpu0|device"),
+        ("device of a generator", lambda t: t.Generator("gpu0"), RuntimeError, "gpu0|device"),
+        ("no such function", lambda t: t.reluu, AttributeError, "'reluu'"),
+        ("no such method", lambda t: t.ones(2).summ(), AttributeError, "'summ'"),
+        ("no such layer", lambda t: t.nn.Linea, AttributeError, "'Linea'"),
+        ("no such argument", lambda t: t.ones(2).sum(axes=0), TypeError, "axes"),
+        ("no such attribute of a module", lambda t: t.nn.Linear(1, 1).wieght, AttributeError, "'Linear'.*'wieght'"),
+        ("no such key", lambda t: t.nn.Linear(1, 1).load_state_dict({"w": t.ones(1, 1)}), RuntimeError, r"(?s)weight.*\bw\b"),
+        ("reduce of a scatter", lambda t: t.ones(3).scatter(0, ints(t) - 1, t.ones(3), reduce="max"), RuntimeError,
+         "max|multiply"),
+        ("scatter dtypes", lambda t: t.ones(3).scatter(0, ints(t) - 1, ints(t)), RuntimeError, "dtype|type"),
+        ("kthvalue of too many", lambda t: t.ones(3).kthvalue(4), RuntimeError, "out of range"),
+        ("quantile of ints", lambda t: t.quantile(ints(t), 0.5), RuntimeError, "floating point|float or double"),
+        ("diagonal of one dim", lambda t: t.ones(2, 2).diagonal(0, 1, 1), RuntimeError, "diagonal"),
+        ("unfold too wide", lambda t: t.ones(3).unfold(0, 4, 1), RuntimeError, "size.* 4"),
+        ("as_strided outside", lambda t: t.as_strided(t.ones(3), (4,), (1,)), RuntimeError, "outside|out of bounds"),
+        ("hsplit uneven", lambda t: t.hsplit(t.ones(5), 2), RuntimeError, "5"),
+        ("fliplr of a vector", lambda t: t.fliplr(t.ones(3)), RuntimeError, "(?i)fliplr|>= 2"),
+        ("int to a negative power", lambda t: ints(t) ** -1, RuntimeError, "(?i)negative integer powers"),
+        ("masked_scatter of too few", lambda t: t.zeros(3).masked_scatter(t.ones(3) > 0, t.ones(2)), RuntimeError,
+         "source|elements"),
+        ("lshift of floats", lambda t: t.bitwise_left_shift(t.ones(2), 1.0), RuntimeError,
+         "(?i)not implemented|expected integers"),
         ("one_hot of floats", lambda t: t.nn.functional.one_hot(t.ones(2)), RuntimeError, "int64"),
         ("one_hot beyond", lambda t: t.nn.functional.one_hot(ints(t), 3), RuntimeError, "(?i)class"),
         ("dtype of int default", lambda t: t.set_default_dtype(t.int64), TypeError, "floating"),

@@ -177,3 +177,101 @@ def test_assigning_data_shares_memory() -> None:
     other[0] = 3
     assert x.tolist() == [3.0, 0.0]
     assert x.requires_grad
+
+
+# ---- memory it shares -----------------------------------------------------------------------------------------------
+
+
+def test_dlpack_shares_memory_both_ways() -> None:
+    x = lampion.tensor([1.0, 2.0])
+    array = np.from_dlpack(x)
+    y = lampion.from_dlpack(array)
+    y.add_(1)
+    assert (array.tolist(), x.tolist()) == ([2.0, 3.0], [2.0, 3.0])
+    assert x.__dlpack_device__() == (1, 0)
+    with pytest.raises(RuntimeError, match="detach"):
+        np.from_dlpack(lampion.ones(1, requires_grad=True))
+
+
+def test_a_buffer_is_looked_at() -> None:
+    buffer = bytearray(np.arange(4, dtype=np.float32).tobytes())
+    x = lampion.frombuffer(buffer, dtype=lampion.float32, count=2, offset=4)
+    x.zero_()
+    assert np.frombuffer(buffer, np.float32).tolist() == [0.0, 0.0, 0.0, 3.0]
+
+
+def test_where_its_elements_lie() -> None:
+    x = lampion.zeros(2, 3, 4)
+    part = x[1, :, 1:]
+    assert (part.stride(), part.stride(0), part.storage_offset()) == ((4, 1), 4, 13)
+    assert (x.nbytes, x.itemsize, x.nelement(), x.ndimension()) == (96, 4, 24, 3)
+    assert x.permute(2, 0, 1).dim_order() == (1, 2, 0)
+    assert part.layout is lampion.strided
+
+
+def test_memory_formats_change_the_order_and_not_the_numbers() -> None:
+    x = lampion.arange(24.0).reshape(1, 2, 3, 4)
+    y = x.contiguous(memory_format=lampion.channels_last)
+    assert (y.stride(), y.tolist()) == ((24, 1, 8, 2), x.tolist())
+    assert y.is_contiguous(memory_format=lampion.channels_last)
+    assert not y.is_contiguous()
+    assert y.contiguous().stride() == x.stride()
+    assert x.to(lampion.float64, memory_format=lampion.channels_last).stride() == (24, 1, 8, 2)
+
+
+def test_views_write_to_what_they_look_at() -> None:
+    x = lampion.zeros(3, 4)
+    x.diagonal(1).fill_(1)
+    x.unfold(1, 2, 2)[0].add_(2)
+    x.as_strided((2,), (5,), 4).mul_(7)
+    assert x.tolist() == [[2.0, 3.0, 2.0, 2.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+
+
+def test_as_strided_counts_from_the_start_of_the_memory() -> None:
+    x = lampion.arange(6.0)[2:]
+    assert x.as_strided((2,), (1,)).tolist() == [2.0, 3.0]
+    assert x.as_strided((2,), (1,), 3).tolist() == [3.0, 4.0]
+    with pytest.raises(RuntimeError, match="reach outside the 4 elements"):
+        x.as_strided((2,), (1,), 1)
+
+
+# ---- in place -------------------------------------------------------------------------------------------------------
+
+
+def test_every_method_with_an_underscore_has_one_without() -> None:
+    methods = [n for n in dir(lampion.Tensor) if n.endswith("_") and not n.startswith("_")]
+    own = {"apply_", "copy_", "fill_", "fill_diagonal_", "map_", "requires_grad_", "zero_"}
+    own |= {
+        n
+        for n in methods
+        if n[:-1] in ("cauchy", "exponential", "geometric", "log_normal", "normal", "random", "uniform")
+    }
+    assert [n for n in methods if not hasattr(lampion.Tensor, n[:-1]) and n not in own] == []
+
+
+def test_python_functions_are_applied() -> None:
+    x = lampion.tensor([1.0, 4.0])
+    assert x.apply_(lambda n: n + 1).tolist() == [2.0, 5.0]
+    assert x.map_(lampion.tensor(3.0), max).tolist() == [3.0, 5.0]
+
+
+def test_shapes_change_in_place_and_the_memory_stays() -> None:
+    x = lampion.arange(6.0).reshape(2, 3)
+    row = x[0]
+    assert x.t_().shape == (3, 2)
+    assert x.unsqueeze_(0).squeeze_().swapaxes_(0, 1).shape == (2, 3)
+    x.zero_()
+    assert row.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda x: x.lt_(lampion.ones(2, 2)), RuntimeError, r"\[2, 2\] doesn't match"),
+        (lambda x: x.long().exp_(), RuntimeError, "can't be cast"),
+        (lambda x: x.expand(2, 2).sin_(), RuntimeError, r"clone\(\)"),
+    ],
+)
+def test_what_does_not_fit_in_place_is_refused(change: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        change(lampion.ones(2))
