@@ -52,13 +52,18 @@ def test_predict_is_run_under_another_name() -> None:
     assert [command.name for command in COMMANDS] == ["run", "bench", "verify", "info"]
 
 
+def heed_ctrl_c() -> None:
+    """A shell that starts the tests in the background has them ignore Ctrl-C, which their children would inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def waiting(digits_path: Path, tmp_path: Path) -> subprocess.Popen[bytes]:
     """A `run` that has printed its first photo's label and waits for the second on stdin."""
     Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "p.png")
     command = [sys.executable, "-m", "lampion_edge", "run", digits_path, tmp_path / "p.png", "-", "--top", "1"]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=heed_ctrl_c)
     assert process.stdout is not None
     assert b"p.png" in process.stdout.readline()
     return process
