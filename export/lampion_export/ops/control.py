@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
-from lampion.control import Block, If, Loop
+from lampion.control import Block, Controlled, If, Loop
 from lampion_export.convert import convert_nodes, converts
 from lampion_export.graph import Graph
+
+SOURCE = "lampion.source"  # the key under which a node says file:line
 
 
 @converts(If)
 def if_(g: Graph, op: If, condition: ir.Value, *captured: ir.Value) -> list[ir.Value]:
     then, other = (_body(g, block, ()) for block in op.blocks)
-    return _many(g.op("If", condition, outputs=len(op.outputs), then_branch=then, else_branch=other))
+    return _from(op, g.op("If", condition, outputs=len(op.outputs), then_branch=then, else_branch=other))
 
 
 @converts(Loop)
@@ -25,7 +28,7 @@ def loop(g: Graph, op: Loop, condition: ir.Value, *inputs: ir.Value) -> list[ir.
     unused = ir.val(f"condition_{g.root.count}", ir.DataType.BOOL, [])
     limit = None if op.limit is None else g.scalar(op.limit)
     body = _body(g, block, (block.inputs[0], unused, *block.inputs[1:]))
-    return _many(g.op("Loop", limit, condition, *inputs[: op.states], outputs=len(op.outputs), body=body))
+    return _from(op, g.op("Loop", limit, condition, *inputs[: op.states], outputs=len(op.outputs), body=body))
 
 
 def _body(g: Graph, block: Block, inputs: Sequence[Any]) -> ir.Graph:
@@ -44,5 +47,10 @@ def _body(g: Graph, block: Block, inputs: Sequence[Any]) -> ir.Graph:
     return inner.graph
 
 
-def _many(outputs: ir.Value | list[ir.Value]) -> list[ir.Value]:
-    return outputs if isinstance(outputs, list) else [outputs]
+def _from(op: Controlled, outputs: ir.Value | list[ir.Value]) -> list[ir.Value]:
+    """The outputs of a node that says which line of the user's it comes from; without the folder, which is this machine's."""
+    many = outputs if isinstance(outputs, list) else [outputs]
+    node = many[0].producer()
+    assert node is not None
+    node.metadata_props[SOURCE] = Path(op.where).name
+    return many
