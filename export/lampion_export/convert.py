@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lampion.tape import Node, Primitive
+import numpy as np
+import onnx_ir as ir
+
+from lampion.ops.fused import Fused
+from lampion.symbolic import Spec
+from lampion.tape import Node, Primitive, Trace, Value, recording, wrap
 from lampion_export.errors import UnsupportedError
-from lampion_export.graph import Graph
+from lampion_export.graph import Graph, known
 from lampion_export.trace import Traced
 
 Converter = Callable[..., Any]
@@ -58,6 +63,21 @@ def convert_nodes(graph: Graph, nodes: Sequence[Node]) -> None:
         many = outputs if isinstance(outputs, tuple | list) else (outputs,)
         for i, (spec, output) in enumerate(zip(node.data, many, strict=True)):
             graph.bind((node, i), spec, output)
+
+
+def in_plain_ops(g: Graph, op: Fused, *inputs: ir.Value) -> tuple[ir.Value, ...]:
+    """What the plain ops of a fused one become."""
+    values = []
+    for x in inputs:
+        assert x.dtype is not None
+        numbers = known(x)
+        spec = Spec(g.shape_of(x), x.dtype.numpy())
+        values.append(Value(spec if numbers is None else np.asarray(numbers)))
+        g.bind(values[-1].key, spec, x)
+    with recording(Trace()) as trace:
+        result = op.plain(*map(wrap, values))
+    convert_nodes(g, trace.nodes)
+    return tuple(g.value(t._value) for t in (result if isinstance(result, tuple) else (result,)))
 
 
 def _converter(op: Primitive) -> Converter:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from lampion.nn import functional as F
 from lampion.nn import init
-from lampion.nn.functional.recurrent import State, gru_step, lstm_step, relu_step, tanh_step
+from lampion.nn.functional.recurrent import (
+    GruLayer,
+    Layer,
+    LstmLayer,
+    ReluLayer,
+    State,
+    TanhLayer,
+    gru_step,
+    lstm_step,
+    relu_step,
+    tanh_step,
+)
 from lampion.nn.module import Module, describe
 from lampion.nn.parameter import Parameter
-from lampion.nn.utils.rnn import PackedSequence
+from lampion.nn.utils.rnn import PackedSequence, is_traced, spread
 from lampion.ops.create import check_device, empty, zeros
 from lampion.ops.shape import cat, stack
 from lampion.symbolic import may_agree
@@ -80,6 +92,8 @@ class _Recurrent(Module):
 class _Layers(_Recurrent):
     """Base: `num_layers` layers, each over the whole sequence, forwards or in both directions."""
 
+    layer: type[Layer]
+
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
         dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None,
@@ -114,60 +128,77 @@ class _Layers(_Recurrent):
         self._check_input(input, (2, 3))
         if input.ndim == 2:
             lifted = None if hx is None else self._like(hx, [h.unsqueeze(1) for h in self._parts(hx)])
-            output, last = self._run(input.unsqueeze(1), lifted)
+            output, last = self._run(input.unsqueeze(1), lifted, 1, self._whole)
             return output.squeeze(1), self._like(last, [h.squeeze(1) for h in self._parts(last)])
-        output, last = self._run(input.transpose(0, 1) if self.batch_first else input, hx)
+        x = input.transpose(0, 1) if self.batch_first else input
+        output, last = self._run(x, hx, x.shape[1], self._whole)
         return output.transpose(0, 1) if self.batch_first else output, last
 
     def _packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
         data, sizes, order, back = input
         self._check_input(data, (2, 2))
-        counts = [int(n) for n in sizes.numpy()]
         if hx is not None and order is not None:
             hx = self._like(hx, [h.index_select(1, order) for h in self._parts(hx)])
-        output, last = self._run(data, hx, counts)
+        if not is_traced(sizes):
+            counts = [int(n) for n in sizes.numpy()]
+            output, last = self._run(data, hx, counts[0], partial(self._stepwise, counts=counts))
+        else:
+            padded, lengths, places = spread(input)
+            output, last = self._run(padded, hx, padded.shape[1], partial(self._whole, lengths=lengths))
+            output = output[places]
         if back is not None:
             last = self._like(last, [h.index_select(1, back) for h in self._parts(last)])
         return PackedSequence(output, sizes, order, back), last
 
-    def _run(self, x: Tensor, hx: Any, counts: list[int] | None = None) -> tuple[Tensor, Any]:
-        """[time, n, in], or with `counts` of rows for every step [all rows, in], to the same with every step's h."""
-        shapes = self._state_shapes(x.shape[1] if counts is None else counts[0])
-        start = tuple(zeros(*s, dtype=x.dtype) for s in shapes) if hx is None else self._parts(hx)
-        start = self._check_state(start, shapes)
+    def _run(self, x: Tensor, hx: Any, n: Any, layer: Callable[..., tuple[Tensor, State]]) -> tuple[Tensor, Any]:
+        """All layers. `layer` takes input, n, first state (None for zeros) and suffixes, and gives output and last state."""
+        start = None if hx is None else self._check_state(self._parts(hx), self._state_shapes(n))
         ends: list[State] = []
-        for suffixes in self._suffixes:
-            if ends and self.dropout:
+        for i, suffixes in enumerate(self._suffixes):
+            if i and self.dropout:
                 x = F.dropout(x, self.dropout, self.training)
-            outputs = []
-            for backwards, suffix in enumerate(suffixes):
-                state = tuple(h[len(ends)] for h in start)
-                output, end = self._along(x, state, suffix, bool(backwards), counts)
-                outputs.append(output)
-                ends.append(end)
-            x = cat(outputs, -1) if len(outputs) > 1 else outputs[0]
-        last = [stack([end[i] for end in ends]) for i in range(len(shapes))]
-        return x, last[0] if len(last) == 1 else tuple(last)
+            ways = len(suffixes)
+            x, end = layer(x, n, start and tuple(h.narrow(0, i * ways, ways) for h in start), suffixes)
+            ends.append(end)
+        last = tuple(cat(list(parts)) if len(ends) > 1 else parts[0] for parts in zip(*ends, strict=True))
+        return x, last[0] if len(last) == 1 else last
 
-    def _along(
-        self, x: Tensor, state: State, suffix: str, backwards: bool, counts: list[int] | None
+    def _whole(
+        self, x: Tensor, n: Any, state: State | None, suffixes: list[str], lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        """One layer over time in one direction: the input's share of the gates is one product for all steps."""
+        """One layer over [time, n, in]."""
+        sizes = tuple(shape[-1] for shape in self._state_shapes(n))
+        op = self.layer(sizes, len(suffixes), self.bias, state is not None, lengths is not None)
+        given = [x, *([] if lengths is None else [lengths]), *(state or ())]
+        for suffix in suffixes:
+            weight, bias, of_state = self._weights(suffix)
+            given += [w for w in (weight, of_state[0], bias, *of_state[1:]) if w is not None]
+        output, *last = op(*given)
+        return output, tuple(last)
+
+    def _stepwise(
+        self, x: Tensor, n: Any, state: State | None, suffixes: list[str], counts: list[int]
+    ) -> tuple[Tensor, State]:
+        """One layer over [all rows, in], with the `counts` of rows of every step: only sequences that go on are computed."""
+        shapes = [(len(suffixes), n, *shape[2:]) for shape in self._state_shapes(n)]
+        state = state or tuple(zeros(*shape, dtype=x.dtype) for shape in shapes)
+        ways = []
+        for backwards, suffix in enumerate(suffixes):
+            ways.append(self._along(x, tuple(h[backwards] for h in state), suffix, bool(backwards), counts))
+        last = tuple(stack(list(parts)) for parts in zip(*[end for _, end in ways], strict=True))
+        return cat([y for y, _ in ways], -1) if len(ways) > 1 else ways[0][0], last
+
+    def _along(self, x: Tensor, state: State, suffix: str, backwards: bool, counts: list[int]) -> tuple[Tensor, State]:
+        """One direction: the input's share of the gates is one product for all steps."""
         weight, bias, of_state = self._weights(suffix)
-        share = F.linear(x, weight, bias)
-        gates = share.unbind(0) if counts is None else share.split(counts)
+        gates = F.linear(x, weight, bias).split(counts)
         outputs: list[Tensor] = []
         for gate in reversed(gates) if backwards else gates:
-            if counts is None:
-                state = self.step(gate, state, of_state)
-                outputs.append(state[0])
-                continue
             rows = gate.shape[0]  # sequences that have ended, or not begun, keep their state
             new = self.step(gate, tuple(h[:rows] for h in state), of_state)
             outputs.append(new[0])
             state = tuple(cat([a, b[rows:]]) for a, b in zip(new, state, strict=True))
-        outputs = outputs[::-1] if backwards else outputs
-        return stack(outputs) if counts is None else cat(outputs), state
+        return cat(outputs[::-1] if backwards else outputs), state
 
     def _state_shapes(self, n: Any) -> list[tuple[Any, ...]]:
         return [(self.num_layers * (1 + self.bidirectional), n, self.proj_size or self.hidden_size)]
@@ -199,6 +230,7 @@ class RNN(_Layers):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
         self.nonlinearity, self.step = nonlinearity, _elman("RNN", nonlinearity)
+        self.layer = ReluLayer if nonlinearity == "relu" else TanhLayer
 
 
 class GRU(_Layers):
@@ -206,6 +238,7 @@ class GRU(_Layers):
 
     gates = 3
     step = staticmethod(gru_step)
+    layer = GruLayer
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
@@ -221,6 +254,7 @@ class LSTM(_Layers):
 
     gates = 4
     step = staticmethod(lstm_step)
+    layer = LstmLayer
 
     def _state_shapes(self, n: Any) -> list[tuple[Any, ...]]:
         [h] = super()._state_shapes(n)

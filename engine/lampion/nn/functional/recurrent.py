@@ -1,15 +1,29 @@
-"""One step of a recurrent layer: what the input gives to the gates, the state and its weights to the next state."""
+"""Recurrent layers: one step, and one layer over a whole sequence.
+
+A step takes what the input gives to the gates, the state and its weights to the next state.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from lampion.control import scan
 from lampion.nn.functional.linear import linear
 from lampion.ops.analysis import sigmoid, tanh
 from lampion.ops.arithmetic import relu
-from lampion.ops.shape import chunk
+from lampion.ops.comparison import where
+from lampion.ops.create import arange, zeros
+from lampion.ops.fused import Fused
+from lampion.ops.shape import cat, chunk, stack
+from lampion.symbolic import Spec, SymInt
 from lampion.tensor import Tensor
 
 State = tuple[Tensor, ...]
 Weights = list[Tensor | None]  # of the state: weight, bias, and for an LSTM with projection its weight
+Step = Callable[[Tensor, State, Weights], State]
+
+# ---- steps ----------------------------------------------------------------------------------------------------------
 
 
 def tanh_step(gates: Tensor, state: State, weights: Weights) -> State:
@@ -43,3 +57,121 @@ def lstm_step(gates: Tensor, state: State, weights: Weights) -> State:
 def _of_state(state: State, weights: Weights) -> Tensor:
     assert weights[0] is not None
     return linear(state[0], weights[0], weights[1])
+
+
+# ---- layers ---------------------------------------------------------------------------------------------------------
+
+
+class Layer(Fused):
+    """Base: one layer over time, in one direction or both.
+
+    Takes x [time, n, in]; with `lengths` int64 [n], how many steps of each sequence count; with `state` its first value
+    [directions, n, hidden], one for each of `sizes`; then for each direction the weights of input and state, with `bias` their
+    biases, and the projection of h where it has another size than c. Gives every step's h [time, n, directions * hidden], 0
+    behind the end of a sequence, and the last state.
+    """
+
+    gates: ClassVar[int]
+    step: Step
+
+    def __init__(
+        self, sizes: tuple[int, ...], directions: int, bias: bool, state: bool = False, lengths: bool = False
+    ) -> None:
+        self.sizes, self.directions, self.bias, self.state, self.lengths = sizes, directions, bias, state, lengths
+
+    @property
+    def projected(self) -> bool:
+        """Whether h is a projection."""
+        return len(set(self.sizes)) > 1
+
+    def split(self, inputs: tuple[Any, ...]) -> tuple[Any, Any, tuple[Any, ...], list[tuple[Any, ...]]]:
+        """The inputs by meaning: x, lengths or None, the first state, and the weights of each direction."""
+        x, *rest = inputs
+        lengths = rest.pop(0) if self.lengths else None
+        states = len(self.sizes) if self.state else 0
+        each = 2 + 2 * self.bias + self.projected
+        weights = [tuple(rest[i : i + each]) for i in range(states, len(rest), each)]
+        return x, lengths, tuple(rest[:states]), weights
+
+    def infer(self, x: Any, *rest: Any) -> tuple[Spec, ...]:
+        time, n, _ = x.shape
+        out = Spec((time, n, self.directions * self.sizes[0]), x.dtype)
+        return out, *[Spec((self.directions, n, size), x.dtype) for size in self.sizes]
+
+    def plain(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        x, lengths, first, weights = self.split(inputs)
+        shapes = [(self.directions, x.shape[1], size) for size in self.sizes]
+        first = first or tuple(zeros(*shape, dtype=x.dtype) for shape in shapes)
+        mask = None if lengths is None else arange(x.shape[0]).unsqueeze(1) < lengths
+        ways = [self._along(x, mask, tuple(h[i] for h in first), w, i == 1) for i, w in enumerate(weights)]
+        out = cat([y for y, _ in ways], -1) if len(ways) > 1 else ways[0][0]
+        return out, *[stack([end[i] for _, end in ways]) for i in range(len(self.sizes))]
+
+    def _along(
+        self, x: Tensor, mask: Tensor | None, state: State, weights: tuple[Tensor, ...], backwards: bool
+    ) -> tuple[Tensor, State]:
+        """One direction: the input's share of the gates is one product for all steps."""
+        share, of_state = self.gate_inputs(x, weights)
+        if isinstance(x.shape[0], SymInt):
+            return self._scanned(share, mask, state, of_state, backwards)
+        parts = [share.unbind(0), [None] * x.shape[0] if mask is None else mask.unbind(0)]
+        outputs: list[Tensor] = []
+        for gate, counts in reversed(list(zip(*parts, strict=True))) if backwards else zip(*parts, strict=True):
+            state, y = self._next(gate, state, of_state, counts)
+            outputs.append(y)
+        return stack(outputs[::-1] if backwards else outputs), state
+
+    def _scanned(
+        self, share: Tensor, mask: Tensor | None, state: State, of_state: Weights, backwards: bool
+    ) -> tuple[Tensor, State]:
+        """The same along a time axis that varies: a loop, which carries the state in one tensor."""
+        width, count = share.shape[-1], 0 if mask is None else 1
+        if mask is not None:
+            share = cat([share, mask.to(share.dtype).unsqueeze(-1)], -1)
+
+        def turn(carry: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+            before = tuple(carry.split(list(self.sizes), -1))
+            new, y = self._next(row[..., :width], before, of_state, row[..., width] > 0 if count else None)
+            return cat(list(new), -1), y
+
+        last, out = scan(turn, cat(list(state), -1), share, reverse=backwards)
+        return out, tuple(last.split(list(self.sizes), -1))
+
+    def _next(self, gate: Tensor, state: State, of_state: Weights, counts: Tensor | None) -> tuple[State, Tensor]:
+        """The next state and h; sequences that have ended, or not begun, keep their state."""
+        new = self.step(gate, state, of_state)
+        if counts is None:
+            return new, new[0]
+        keeps = counts.unsqueeze(-1)
+        return tuple(where(keeps, a, b) for a, b in zip(new, state, strict=True)), where(keeps, new[0], 0.0)
+
+    def gate_inputs(self, x: Tensor, weights: tuple[Tensor, ...]) -> tuple[Tensor, Weights]:
+        """What x gives to the gates of all steps, and the weights of the state."""
+        rest: Iterator[Tensor] = iter(weights)
+        of_input, of_state = next(rest), next(rest)
+        bias, state_bias = (next(rest), next(rest)) if self.bias else (None, None)
+        return linear(x, of_input, bias), [of_state, state_bias, *rest]
+
+
+class TanhLayer(Layer):
+    """Elman 1990."""
+
+    gates, step = 1, staticmethod(tanh_step)
+
+
+class ReluLayer(Layer):
+    """Elman's with relu."""
+
+    gates, step = 1, staticmethod(relu_step)
+
+
+class GruLayer(Layer):
+    """Cho et al. 2014."""
+
+    gates, step = 3, staticmethod(gru_step)
+
+
+class LstmLayer(Layer):
+    """Hochreiter and Schmidhuber 1997."""
+
+    gates, step = 4, staticmethod(lstm_step)

@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lampion.ops.create import full
+from lampion.errors import UntraceableError
+from lampion.ops.comparison import where
+from lampion.ops.create import arange, full
+from lampion.ops.index import IndexAdd
 from lampion.ops.promote import as_tensor
 from lampion.ops.shape import cat, stack
+from lampion.symbolic import Spec
 from lampion.tensor import Tensor
 
 
@@ -37,10 +41,13 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
 def pack_padded_sequence(
     input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
-    """Packs [time, n, ...] (or [n, time, ...]) by the lengths [n], which must be known.
+    """Packs [time, n, ...] (or [n, time, ...]) by the lengths [n]. While tracing, lengths that are
+    not known count as not sorted, so that a model exported with `enforce_sorted` takes any order.
 
     Raises RuntimeError for lengths below 1 or, with `enforce_sorted`, that don't fall.
     """
+    if isinstance(lengths, Tensor) and is_traced(lengths):
+        return _pack_traced(input.transpose(0, 1) if batch_first else input, lengths)
     known = np.asarray(lengths.numpy() if isinstance(lengths, Tensor) else lengths, np.int64)
     x = input.transpose(0, 1) if batch_first else input
     if known.shape != (x.shape[1],) or known.min(initial=1) < 1:
@@ -68,6 +75,8 @@ def pad_packed_sequence(
 
     Raises ValueError for a `total_length` below the longest.
     """
+    if is_traced(sequence.batch_sizes):
+        return _pad_traced(sequence, batch_first, padding_value, total_length)
     sizes = [int(n) for n in sequence.batch_sizes.numpy()]
     if total_length is not None and total_length < len(sizes):
         raise ValueError(f"pad_packed_sequence: expected total_length of at least {len(sizes)}, got {total_length}")
@@ -83,6 +92,49 @@ def pad_packed_sequence(
     if sequence.unsorted_indices is not None:
         out = out.index_select(1, sequence.unsorted_indices)
         lengths = lengths[sequence.unsorted_indices]
+    return out.transpose(0, 1) if batch_first else out, lengths
+
+
+def is_traced(x: Tensor) -> bool:
+    """Whether the numbers of x are not known, because a trace is being recorded."""
+    return isinstance(x._value.data, Spec)
+
+
+def spread(sequence: PackedSequence, time: Any = None) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """A packed sequence, made while tracing, as zeros [time, n, ...] with its rows in their places; the lengths [n], and the
+    places. All in the packed order.
+    """
+    data, sizes, order, _ = sequence
+    if order is None:
+        raise UntraceableError(
+            "a PackedSequence without sorted_indices does not tell its number of sequences while tracing",
+            "packed._replace(data=...), which keeps them",
+        )
+    n = order.shape[0]
+    mask = arange(n) < sizes.unsqueeze(1)
+    step, place = mask.nonzero(as_tuple=True)
+    shape = (sizes.shape[0] if time is None else time, n, *data.shape[1:])
+    return IndexAdd(0, shape)(data, step, place), mask.sum(0), (step, place)
+
+
+def _pack_traced(x: Tensor, lengths: Tensor) -> PackedSequence:
+    """Packs [time, n, ...] by lengths that are not known."""
+    order = lengths.argsort(descending=True, stable=True)
+    mask = arange(x.shape[0]).unsqueeze(1) < lengths.index_select(0, order)
+    step, place = mask.nonzero(as_tuple=True)
+    sizes = mask.sum(1)
+    return PackedSequence(x[step, order[place]], sizes[sizes > 0], order, order.argsort())
+
+
+def _pad_traced(
+    sequence: PackedSequence, batch_first: bool, padding_value: float, total_length: Any
+) -> tuple[Tensor, Tensor]:
+    out, lengths, _ = spread(sequence, total_length)
+    if padding_value:
+        counts = arange(out.shape[0]).unsqueeze(1) < lengths
+        out = where(counts.reshape(*counts.shape, *[1] * (out.ndim - 2)), out, padding_value)
+    assert sequence.unsorted_indices is not None
+    out, lengths = out.index_select(1, sequence.unsorted_indices), lengths.index_select(0, sequence.unsorted_indices)
     return out.transpose(0, 1) if batch_first else out, lengths
 
 
