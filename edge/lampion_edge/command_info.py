@@ -25,19 +25,21 @@ def run(args: Namespace) -> int:
     file = ModelFile.open(args.model)
     stored = file.metadata.get(METADATA_CARD)
     card = Session(args.model).card if stored is None else Card.from_json(stored)
-    facts = _facts(file, card, args.model)
+    found = facts(file, card, args.model)
     if args.json:
-        print(json.dumps(facts | {"card": None if stored is None else json.loads(card.to_json())}, ensure_ascii=False))
+        print(json.dumps(found | {"card": None if stored is None else json.loads(card.to_json())}, ensure_ascii=False))
     else:
-        print(table(_rows(card, facts), "<<"))
+        print(table(rows(card, found), "<<"))
     return 0
 
 
-def _facts(file: ModelFile, card: Card, path: str) -> dict[str, Any]:
+def facts(file: ModelFile, card: Card, path: str) -> dict[str, Any]:
+    """What there is to say of the file around the card."""
     golden = file.metadata.get(METADATA_GOLDEN)
     return {
         "file": path,
         "size": file.size,
+        "weights": {path.name: path.stat().st_size for path in file.data_files},
         "opset": file.opsets,
         "ir_version": file.ir_version,
         "producer": file.producer,
@@ -46,10 +48,10 @@ def _facts(file: ModelFile, card: Card, path: str) -> dict[str, Any]:
     }
 
 
-def _rows(card: Card, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The lines to show; what the card leaves empty is left out."""
+def rows(card: Card, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The lines to show, as (what, text); what the card leaves empty is left out."""
     opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in facts["opset"].items())
-    rows = [
+    shown = [
         ("name", f"{card.name}, version {card.version}"),
         ("task", card.task),
         ("description", card.description),
@@ -62,11 +64,12 @@ def _rows(card: Card, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("quantization", _pairs(card.quantization or {})),
         ("licence", card.licence),
         ("file", f"{facts['file']}, {megabytes(facts['size'])}, opset {opsets}, IR {facts['ir_version']}"),
+        *(("weights", f"{name}, {megabytes(size)}") for name, size in facts["weights"].items()),
         ("producer", facts["producer"]),
         ("checksum", facts["checksum"]),
         ("golden", f"{facts['golden_samples']} samples"),
     ]
-    return [row for row in rows if row[1]]
+    return [row for row in shown if row[1]]
 
 
 def _preprocessing(preprocessing: Preprocessing) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+from lampion_edge import external_data
 from lampion_edge.errors import ModelError
+from lampion_edge.wire import MalformedError, fields, message, number_of, text
 
 # Field numbers of ModelProto in onnx.proto.
-_IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSET, _METADATA = 1, 2, 3, 7, 8, 14
+_IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSET, _METADATA, _FUNCTION = 1, 2, 3, 7, 8, 14, 25
+
+_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class ModelFile:
     """What an ONNX file says of itself before its graph is looked at.
 
     `metadata` is metadata_props, `graph` the serialized GraphProto, `opsets` maps operator domains ("" is ONNX's own)
-    to versions, `size` is in bytes.
+    to versions, `size` is in bytes. `folder` is where the file lies, None for one held in memory.
     """
 
     metadata: dict[str, str]
@@ -28,6 +32,9 @@ class ModelFile:
     ir_version: int
     producer: str
     size: int
+    functions: tuple[memoryview, ...] = ()
+    name: str = "model"
+    folder: Path | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> ModelFile:
@@ -43,7 +50,7 @@ class ModelFile:
             raise ModelError(f"{path}: there is no such file", hint="check the path of the model") from None
         except (OSError, ValueError) as error:
             raise ModelError(f"{path}: can't be read ({error})") from error
-        return cls.parse(data, name=str(path))
+        return replace(cls.parse(data, name=str(path)), folder=path.parent)
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview | mmap.mmap, *, name: str = "model") -> ModelFile:
@@ -52,16 +59,31 @@ class ModelFile:
         if not len(view):
             raise ModelError(f"{name}: expected an ONNX model, got an empty file")
         try:
-            return _model(view)
-        except _MalformedError as error:
-            raise ModelError(
-                f"{name}: not an ONNX model, or a damaged one ({error})",
-                hint="was the file copied whole? A Git LFS pointer or an HTML page saved as .onnx looks like this too",
-            ) from None
+            return replace(_model(view), name=name)
+        except MalformedError as error:
+            raise _damaged(name, error) from None
+
+    @cached_property
+    def data_files(self) -> list[Path]:
+        """The files beside this one that hold weights, sorted. Raises ModelError for one that is missing or lies elsewhere."""
+        parts = [("graph", self.graph), *(("function", function) for function in self.functions)]
+        try:
+            named = {each for kind, data in parts for each in external_data.locations(kind, data)}
+        except MalformedError as error:
+            raise _damaged(self.name, error) from None
+        return external_data.files(self.name, self.folder, named)
 
     def graph_checksum(self) -> str:
-        """SHA-256 of the serialized GraphProto, as `sha256:` and 64 hex digits."""
-        return f"sha256:{hashlib.sha256(self.graph).hexdigest()}"
+        """SHA-256 of the serialized GraphProto and then of the weights beside it, as `sha256:` and 64 hex digits.
+
+        Raises ModelError as `data_files` does.
+        """
+        digest = hashlib.sha256(self.graph)
+        for path in self.data_files:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+        return f"sha256:{digest.hexdigest()}"
 
     def checksum_state(self, expected: str) -> str:
         """How the graph stands to the checksum on a card: "ok", "differs", or "absent" when the card has none."""
@@ -70,91 +92,36 @@ class ModelFile:
         return "ok" if self.graph_checksum() == expected else "differs"
 
 
-# --- protobuf's wire format ---
-
-
-class _MalformedError(Exception):
-    """The bytes are no protobuf message of the kind expected."""
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """The varint at `position` and the position after it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise _MalformedError("it ends inside a number")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise _MalformedError("a number is longer than 10 bytes")
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers of a message with their values: an int for a varint, the bytes for everything else."""
-    position = 0
-    while position < len(data):
-        key, start = _varint(data, position)
-        number, wire = key >> 3, key & 7
-        if wire == 0:
-            value, position = _varint(data, start)
-            yield number, value
-            continue
-        if wire == 2:
-            size, start = _varint(data, start)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-        else:
-            raise _MalformedError(f"unknown wire type {wire} at byte {position}")
-        position = start + size
-        if position > len(data):
-            raise _MalformedError(f"field {number} needs {size} bytes, {len(data) - start} are left")
-        yield number, data[start:position]
-
-
-def _text(value: int | memoryview) -> str:
-    try:
-        return bytes(_message(value)).decode()
-    except UnicodeDecodeError:
-        raise _MalformedError("a text is not UTF-8") from None
-
-
-def _message(value: int | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise _MalformedError("a number stands where bytes are expected")
-    return value
-
-
-def _number(value: int | memoryview) -> int:
-    if not isinstance(value, int):
-        raise _MalformedError("bytes stand where a number is expected")
-    return value
-
-
-# --- ONNX's messages ---
+def _damaged(name: str, error: MalformedError) -> ModelError:
+    return ModelError(
+        f"{name}: not an ONNX model, or a damaged one ({error})",
+        hint="was the file copied whole? A Git LFS pointer or an HTML page saved as .onnx looks like this too",
+    )
 
 
 def _model(data: memoryview) -> ModelFile:
     graphs: list[memoryview] = []
+    functions: list[memoryview] = []
     metadata: dict[str, str] = {}
     opsets: dict[str, int] = {}
     texts = {_PRODUCER: "", _PRODUCER_VERSION: ""}
     ir_version = 0
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == _IR_VERSION:
-            ir_version = _number(value)
+            ir_version = number_of(value)
         elif number in texts:
-            texts[number] = _text(value)
+            texts[number] = text(value)
         elif number == _GRAPH:
-            graphs.append(_message(value))
+            graphs.append(message(value))
+        elif number == _FUNCTION:
+            functions.append(message(value))
         elif number == _OPSET:
-            opset = dict(_fields(_message(value)))
-            opsets[_text(opset.get(1, memoryview(b"")))] = _number(opset.get(2, 0))
+            opset = dict(fields(message(value)))
+            opsets[text(opset.get(1, memoryview(b"")))] = number_of(opset.get(2, 0))
         elif number == _METADATA:
-            entry = dict(_fields(_message(value)))
-            metadata[_text(entry.get(1, memoryview(b"")))] = _text(entry.get(2, memoryview(b"")))
+            entry = dict(fields(message(value)))
+            metadata[text(entry.get(1, memoryview(b"")))] = text(entry.get(2, memoryview(b"")))
     if not ir_version or len(graphs) != 1:
-        raise _MalformedError(f"expected an IR version and one graph, got version {ir_version}, {len(graphs)} graphs")
-    producer = " ".join(text for text in texts.values() if text)
-    return ModelFile(metadata, graphs[0], opsets, ir_version, producer, len(data))
+        raise MalformedError(f"expected an IR version and one graph, got version {ir_version}, {len(graphs)} graphs")
+    producer = " ".join(part for part in texts.values() if part)
+    return ModelFile(metadata, graphs[0], opsets, ir_version, producer, len(data), tuple(functions))

@@ -71,6 +71,7 @@ class Session:
                 f"{name}: the graph is not the one its card describes ({card.checksum[:23]}...)",
                 hint="the file is damaged or was changed after export: copy or export it again",
             )
+        _ = file.data_files  # raises for weights outside the model's folder, which onnxruntime would read
         self._golden = file.metadata.get(METADATA_GOLDEN)
         self._runtime = Runtime(
             source, name, threads=self.threads, inter_threads=inter_threads, spinning=spinning, arena=arena
