@@ -60,10 +60,11 @@ def verify(
     example: Example,
     dynamic: Dynamic,
     *,
+    also: Mapping[str, Example] | None = None,
     rtol: float = 1e-4,
     atol: float = 1e-5,
 ) -> Report:
-    """Compares `function` run eagerly with the exported model in `session`.
+    """Compares `function` run eagerly with the exported model in `session`, on further inputs `also`, by what they are called.
 
     Floating point outputs may differ by atol + rtol * (largest magnitude of that output); all others not at all. Random
     inputs that the function itself refuses (an index that does not exist) are left out. Raises ExportError for a dynamic axis
@@ -75,6 +76,8 @@ def verify(
     for i in range(3):
         inputs = {name: _noise(array, array.shape, rng) for name, array in example.items()}
         wanted += _attempt(f"random {i + 1}", function, inputs, names)[0]
+    for what, inputs in (also or {}).items():
+        wanted += _attempt(what, function, inputs, names)[0]
     for axis in axis_names(dynamic):
         wanted += _at_other_sizes(function, names, example, dynamic, axis, rng)
     return Report(tuple(_compare(what, want, session.run(inputs), rtol, atol) for what, inputs, want in wanted))

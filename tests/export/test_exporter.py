@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,9 @@ import pytest
 import lampion
 from lampion import nn, transforms
 from lampion.ops import arithmetic
-from lampion_edge import Session
-from lampion_export import ExportError, MismatchError, UnsupportedError, convert, export
+from lampion.tape import Primitive
+from lampion_edge import ModelError, Session
+from lampion_export import ExportError, MismatchError, UnsupportedError, convert, export, writing
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
 X = np.random.default_rng(0).standard_normal((4, 1, 8, 8)).astype(np.float32)
@@ -112,6 +117,16 @@ def needs_four(x: Any) -> Any:
     return x.reshape(4, 64)
 
 
+class Doubled(Primitive):
+    """An op that nobody wrote a converter for."""
+
+    def forward(self, x: Any) -> Any:
+        return 2 * x
+
+    def infer(self, x: Any) -> Any:
+        return x
+
+
 def refused(model: Any, example: Any = X, name: str = "m.onnx", **settings: Any) -> Any:
     """A call that `export` is to refuse, waiting for its folder."""
     return lambda folder: export(model, example, folder / name, **settings)
@@ -124,6 +139,25 @@ REFUSED = [
     ("an unknown field of the card", refused(small(), card={"nam": "x"}), ExportError, "no field 'nam'"),
     ("labels of another number", refused(small(), card=IMAGE | {"labels": ["a"]}), ExportError, "labels: expected 3"),
     ("an unknown task", refused(small(), card={"task": "magic"}), ExportError, "task"),
+    ("labels that are no list", refused(small(), card={"labels": 5}), ExportError, "labels: expected a list, got 5"),
+    ("labels that are no texts", refused(small(), card={"labels": [1]}), ExportError, "labels.0.: expected a text"),
+    ("metrics that JSON can't hold", refused(small(), card={"metrics": {"f": small}}), ExportError, "got function"),
+    ("metrics that are nan", refused(small(), card={"metrics": {"loss": float("nan")}}), ExportError, "NaN"),
+    ("a card that is a text", refused(small(), card="digits"), ExportError, "expected a Card or a dict, got str"),
+    (
+        "a meaning of nothing",
+        refused(small(), card={"meaning": {"logits": "x"}}),
+        ExportError,
+        "names are input, output",
+    ),
+    (
+        "a name that no disk takes",
+        refused(small(), name="m" * 300),
+        ExportError,
+        "can't be written: File name too long",
+    ),
+    ("a transform of another kind", refused(small(), transform=nn.Identity()), ExportError, "transforms.Compose"),
+    ("an op without converter", refused(lambda x: Doubled()(x), (2, 3)), UnsupportedError, "doubled has no converter"),
     ("an opset nobody runs", refused(small(), opset=3), ExportError, "opset: expected"),
     ("random numbers", refused(random_in_eval, (2, 3)), UnsupportedError, "uniform can't be exported"),
     ("no tensor returned", refused(no_tensor, (2, 3)), ExportError, "return Tensors, got float"),
@@ -177,3 +211,64 @@ def test_a_file_that_is_there_is_replaced_whole(tmp_path: Path) -> None:
     export(small(), X, path, quiet=True)
     assert Session(path).verify().ok
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_weights_beside_the_model(tmp_path: Path) -> None:
+    lampion.manual_seed(0)
+    exported = export(nn.Linear(64, 32), (4, 64), tmp_path / "m.onnx", external_data=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
+    assert (tmp_path / "m.onnx.data").stat().st_size == 64 * 32 * 4
+    session = Session(exported.path)
+    assert session.verify().ok
+    assert session.card == exported.card
+    (tmp_path / "m.onnx.data").write_bytes(b"\0" * 64 * 32 * 4)
+    with pytest.raises(ModelError, match="not the one its card describes"):
+        Session(exported.path)
+
+
+def test_weights_too_many_for_one_file_go_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "LARGEST", 64 * 32 * 4)
+    export(nn.Linear(64, 32), (4, 64), tmp_path / "m.onnx", quiet=True)
+    assert [i.data_location for i in onnx.load(tmp_path / "m.onnx", load_external_data=False).graph.initializer] == [
+        1,
+        0,
+    ]
+    export(nn.Linear(64, 31), (4, 64), tmp_path / "n.onnx", quiet=True)
+    assert not (tmp_path / "n.onnx.data").exists()
+
+
+PROGRAM = """
+import sys
+import numpy as np
+import lampion
+from lampion import nn
+from lampion_export import export
+lampion.manual_seed(0)
+model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+card = {"labels": ["a", "b", "c"], "metrics": {"loss": 0.5, "accuracy": 0.25}, "task": "image-classification"}
+export(model, (4, 1, 8, 8), sys.argv[1], card=card, quiet=True, external_data=True)
+"""
+
+
+def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", PROGRAM, tmp_path / seed / "m.onnx"], env=environment, check=True)
+    for name in ("m.onnx", "m.onnx.data"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_the_card_says_with_what_the_file_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    card = {"training": {"data": "8 x 8 digits", "numpy": "mine"}}
+    training = export(small(), X, tmp_path / "m.onnx", card=card, quiet=True).card.training
+    assert training == {
+        "framework": f"lampion {lampion.__version__}",
+        "python": platform.python_version(),
+        "numpy": "mine",
+        "parameters": 4 * 9 + 4 + 4 + 4 + 4 * 3 + 3,
+        "data": "8 x 8 digits",
+    }
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert export(small(), X, tmp_path / "m.onnx", quiet=True).card.training["date"] == "2023-11-14"
