@@ -7,8 +7,8 @@ from typing import Any
 from lampion import autograd, fft, linalg, nn, optim, signal, special, utils
 from lampion.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from lampion.control import cond, map, scan, while_loop
-from lampion.dtypes import bool_ as bool
 from lampion.dtypes import (
+    bfloat16,
     complex64,
     complex128,
     dtype,
@@ -27,6 +27,7 @@ from lampion.dtypes import (
     uint32,
     uint64,
 )
+from lampion.dtypes import bool_ as bool
 from lampion.dtypes import complex64 as cfloat
 from lampion.dtypes import complex128 as cdouble
 from lampion.dtypes import float16 as half
@@ -525,6 +526,7 @@ __all__ = [
     "baddbmm",
     "bartlett_window",
     "bernoulli",
+    "bfloat16",
     "bincount",
     "bitwise_and",
     "bitwise_left_shift",

@@ -5,9 +5,20 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 BOOL, INTEGER, FLOAT, COMPLEX = range(4)
+
+
+def kind(elements: np.dtype[Any]) -> str:
+    """numpy's letter for a kind of elements, one of "biufc"; bfloat16, which numpy takes for raw bytes ("V"), is "f"."""
+    return "f" if elements.kind == "V" else elements.kind
+
+
+def finfo(of: dtype) -> Any:
+    """The limits of a floating point or complex dtype, as `numpy.finfo`, which does not know bfloat16."""
+    return ml_dtypes.finfo(of.numpy)  # type: ignore[no-untyped-call]
 
 
 class dtype:  # noqa: N801 - torch.dtype is spelt so
@@ -17,8 +28,8 @@ class dtype:  # noqa: N801 - torch.dtype is spelt so
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.numpy: np.dtype[Any] = np.dtype(name)
-        self.category = {"b": BOOL, "u": INTEGER, "i": INTEGER, "f": FLOAT, "c": COMPLEX}[self.numpy.kind]
+        self.numpy: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name, name))
+        self.category = {"b": BOOL, "u": INTEGER, "i": INTEGER, "f": FLOAT, "c": COMPLEX}[kind(self.numpy)]
 
     @property
     def is_floating_point(self) -> bool:
@@ -42,7 +53,7 @@ class dtype:  # noqa: N801 - torch.dtype is spelt so
 bool_ = dtype("bool")
 uint8, uint16, uint32, uint64 = dtype("uint8"), dtype("uint16"), dtype("uint32"), dtype("uint64")
 int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype("int64")
-float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
+float16, bfloat16, float32, float64 = dtype("float16"), dtype("bfloat16"), dtype("float32"), dtype("float64")
 complex64, complex128 = dtype("complex64"), dtype("complex128")
 
 ALL = (
@@ -56,6 +67,7 @@ ALL = (
     int32,
     int64,
     float16,
+    bfloat16,
     float32,
     float64,
     complex64,
@@ -109,6 +121,8 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     """
     if a is b:
         return a
+    if {a, b} == {float16, bfloat16}:  # one has the digits, the other the range
+        return float32
     if a.category == b.category:
         return _BY_NUMPY[np.promote_types(a.numpy, b.numpy)]
     low, high = sorted((a, b), key=lambda d: d.category)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from lampion import torch_file
+from lampion.dtypes import bfloat16
 from lampion.ops.create import new
 from lampion.tensor import Tensor
 from lampion.torch_file import WeightsError
 
-_KINDS = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?", "U8": "u1", "I8": "i1",
+_KINDS: dict[str, Any] = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": bfloat16.numpy, "BOOL": "?", "U8": "u1", "I8": "i1",
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "U64": "<u8", "U32": "<u4", "U16": "<u2",
 }  # fmt: skip
 
@@ -62,10 +63,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _array(path: Path, name: str, entry: dict[str, Any]) -> Any:
-    """The array of one entry. bfloat16, which numpy has not, is widened to float32, which holds all its values."""
-    if entry["dtype"] == "BF16":
-        bits = np.frombuffer(entry["data"], "<u2").astype(np.uint32) << 16
-        return bits.view(np.float32).reshape(entry["shape"])
+    """The array of one entry."""
     if entry["dtype"] not in _KINDS:
-        raise WeightsError(f"load: {path}: {name!r} has dtype {entry['dtype']}, expected BF16, {', '.join(_KINDS)}")
+        raise WeightsError(f"load: {path}: {name!r} has dtype {entry['dtype']}, expected {', '.join(_KINDS)}")
     return np.frombuffer(entry["data"], _KINDS[entry["dtype"]]).reshape(entry["shape"])

@@ -210,7 +210,7 @@ class Tensor(InPlace):
 
     def is_signed(self) -> bool:
         """Whether the dtype has negative numbers."""
-        return self._value.data.dtype.kind in "ifc"
+        return dtypes.kind(self._value.data.dtype) in "ifc"
 
     def is_nonzero(self) -> bool:
         """Whether the one element is other than 0. Raises RuntimeError for several."""
@@ -328,6 +328,7 @@ class Tensor(InPlace):
         data = self._value.data
         if not isinstance(data, np.ndarray):
             return f"tensor(traced {data})"
+        data = data.astype(np.float32) if data.dtype is promote.BFLOAT16 else data  # whose own text shows 1.0 as 1
         body = np.array2string(data, separator=", ", prefix="tensor(", precision=4, threshold=1000)
         usual = self.dtype in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
         notes = [] if usual else [f"dtype={self.dtype}"]
@@ -465,6 +466,10 @@ class Tensor(InPlace):
     def half(self, memory_format: Any = None) -> Tensor:
         """As float16."""
         return self.to(dtypes.float16, memory_format=memory_format)
+
+    def bfloat16(self, memory_format: Any = None) -> Tensor:
+        """As bfloat16: the range of float32 with 8 significant bits."""
+        return self.to(dtypes.bfloat16, memory_format=memory_format)
 
     def long(self, memory_format: Any = None) -> Tensor:
         """As int64."""
@@ -862,6 +867,8 @@ class Tensor(InPlace):
 
 class Clone(Elementwise):
     """A copy, in the order of a memory format if one is given."""
+
+    stores = True
 
     def __init__(self, memory_format: Any = None) -> None:
         self.memory_format = memory_format

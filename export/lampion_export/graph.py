@@ -37,7 +37,7 @@ class Graph:
 
     def input(self, name: str, value: Value) -> None:
         """Declares an input; the sizes of its dynamic axes can be had from it."""
-        result = ir.val(name, _dtype(value.data.dtype), _shape(value.data.shape))
+        result = ir.val(name, _exchanged(name, value), _shape(value.data.shape))
         self.graph.inputs.append(result)
         self._values[value.key] = result
         self._shapes[result] = value.data.shape
@@ -45,7 +45,7 @@ class Graph:
 
     def output(self, name: str, value: Value) -> None:
         """Declares an output."""
-        result = self.op("Identity", self.value(value), dtype=value.data.dtype)
+        result = self.op("Identity", self.value(value), dtype=_exchanged(name, value))
         result.name = name
         result.shape = ir.Shape(_shape(value.data.shape))
         self.graph.outputs.append(result)
@@ -210,6 +210,17 @@ def is_bool(x: ir.Value) -> bool:
 def is_float(x: ir.Value) -> bool:
     """Whether x is of a floating point dtype."""
     return x.dtype is not None and x.dtype.is_floating_point()
+
+
+def _exchanged(name: str, value: Value) -> ir.DataType:
+    """The dtype of an input or output. Raises UnsupportedError for bfloat16, which onnxruntime keeps to itself."""
+    dtype = _dtype(value.data.dtype)
+    if dtype == ir.DataType.BFLOAT16:
+        raise UnsupportedError(
+            f"{name!r} is bfloat16, which onnxruntime neither takes from numpy nor gives to it",
+            hint="convert inside of forward: x.bfloat16() first, .float() last",
+        )
+    return dtype
 
 
 def _dtype(kind: np.dtype[Any]) -> ir.DataType:

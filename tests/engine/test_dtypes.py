@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-import numpy as np
 import pytest
 
 import lampion
@@ -16,7 +15,7 @@ from lampion import dtypes
     ("a", "b", "result"),
     [
         ("int64", "float32", "float32"), ("uint8", "int8", "int16"), ("bool", "uint8", "uint8"),
-        ("float16", "int64", "float16"),
+        ("float16", "int64", "float16"), ("bfloat16", "int64", "bfloat16"), ("bfloat16", "float16", "float32"),
         ("float32", "float64", "float64"), ("float64", "complex64", "complex128"), ("int32", "complex64", "complex64"),
         ("bool", "bool", "bool"),
     ],
@@ -31,7 +30,8 @@ def test_promote_types_goes_both_ways(a: str, b: str, result: str) -> None:
     [
         (("int32[]", "int64"), "int64"), (("int32", "int64[]"), "int32"), (("int64", "float64[]"), "float64"),
         (("float32", "float64[]"), "float32"),
-        (("int64", 1.5), "float32"), (("float16", 1.5), "float16"), (("uint8", 1), "uint8"), (("bool", 1), "int64"),
+        (("int64", 1.5), "float32"), (("float16", 1.5), "float16"), (("bfloat16", 1.5), "bfloat16"),
+        (("uint8", 1), "uint8"), (("bool", 1), "int64"),
         (("bool", True), "bool"), (("float64", 1j), "complex128"), (("float32", "complex128[]"), "complex64"),
         (("int64[]", 1.5), "float32"),
     ],
@@ -51,8 +51,8 @@ def test_names_reprs_and_kinds() -> None:
         assert dtypes.of(d.name) is dtypes.of(d.numpy) is dtypes.of(d) is d
         assert pickle.loads(pickle.dumps(d)) is d
         assert repr(d) == f"lampion.{d.name}"
-        assert d.itemsize == np.dtype(d.name).itemsize
-    assert [d.name for d in dtypes.ALL if d.is_floating_point] == ["float16", "float32", "float64"]
+        assert d.itemsize == d.numpy.itemsize
+    assert [d.name for d in dtypes.ALL if d.is_floating_point] == ["float16", "bfloat16", "float32", "float64"]
     assert [d.name for d in dtypes.ALL if d.is_complex] == ["complex64", "complex128"]
     assert (dtypes.of(bool).name, dtypes.of(int).name, dtypes.of(float).name) == ("bool", "int64", "float32")
 

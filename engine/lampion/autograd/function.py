@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion.autograd.mode import no_grad
+from lampion.ops.promote import Op
 from lampion.symbolic import Spec
-from lampion.tape import Handle, Primitive
+from lampion.tape import Handle
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -74,8 +75,10 @@ class Function:
         return recorded if isinstance(result, tuple) else recorded[0]
 
 
-class Handwritten(Primitive):
+class Handwritten(Op):
     """The outputs of a `Function`, passed on, with its arguments as further inputs, to which its gradients go."""
+
+    stores = True
 
     def __init__(
         self, function: type[Function], ctx: Context, args: tuple[Any, ...], outputs: tuple[Tensor, ...]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lampion import dtypes
 from lampion.autograd.mode import SetGrad
 from lampion.tape import Node, Value, grad_mode, wrap
 
@@ -170,7 +171,7 @@ def _gradients(node: Node, grads: list[Any], create_graph: bool) -> Iterable[tup
 def _check_nan(node: Node, value: Value, g: Tensor) -> None:
     """Raises RuntimeError for a gradient with nan, naming the op that it was computed for and where that ran."""
     array = g._value.data
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc" or not np.isnan(array).any():
+    if not isinstance(array, np.ndarray) or dtypes.kind(array.dtype) not in "fc" or not np.isnan(array).any():
         return
     place, expression = node.where or ("a place not remembered, outside of detect_anomaly()", "")
     raise RuntimeError(

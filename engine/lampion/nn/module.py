@@ -310,6 +310,10 @@ class Module:
         """As float16."""
         return self.to(dtypes.float16)
 
+    def bfloat16(self) -> Self:
+        """As bfloat16."""
+        return self.to(dtypes.bfloat16)
+
     def cpu(self) -> Self:
         """Itself."""
         return self

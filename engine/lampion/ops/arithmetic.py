@@ -430,7 +430,7 @@ def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neg
     """Numbers in place of nan and the infinities, by default 0 and the largest and smallest of the dtype."""
     if input.dtype.category < dtypes.FLOAT:
         return input.clone()
-    limits = np.finfo(input.dtype.numpy)
+    limits = dtypes.finfo(input.dtype)
     high, low = (float(limits.max) if posinf is None else posinf), (float(limits.min) if neginf is None else neginf)
     x = where(isnan(input), nan, input)
     return where(x == math.inf, high, where(x == -math.inf, low, x))

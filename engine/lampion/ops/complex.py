@@ -13,10 +13,9 @@ import numpy as np
 
 from lampion import dtypes
 from lampion.ops.elementwise import Elementwise
-from lampion.ops.promote import cast, promoted
+from lampion.ops.promote import Op, cast, promoted
 from lampion.ops.shape import stack
 from lampion.symbolic import Spec, broadcast_shapes
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -32,7 +31,7 @@ class Conj(Elementwise):
         return (conj(g),)
 
 
-class AsReal(Primitive):
+class AsReal(Op):
     """Complex numbers [...] as pairs (real, imaginary) [..., 2] in the same memory."""
 
     view = True
@@ -50,7 +49,7 @@ class AsReal(Primitive):
         return view_as_complex(new)
 
 
-class AsComplex(Primitive):
+class AsComplex(Op):
     """Pairs (real, imaginary) [..., 2] as complex numbers [...]."""
 
     view = True

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lampion.kernels import convolution as kernel
 from lampion.kernels.convolution import Geometry
-from lampion.ops.promote import promoted
+from lampion.ops.promote import Op, promoted
 from lampion.symbolic import Shape, Spec, same
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 Many = int | tuple[int, ...] | list[int]
 
 
-class Convolution(Primitive):
+class Convolution(Op):
     """x [n, c, *in], w [o, c / groups, *kernel] -> [n, o, *out]: the cross-correlation that deep learning calls so."""
 
     def __init__(self, at: Geometry) -> None:
@@ -34,7 +33,7 @@ class Convolution(Primitive):
         )
 
 
-class ConvolutionInput(Primitive):
+class ConvolutionInput(Op):
     """g [n, o, *out], w [o, c / groups, *kernel] -> [n, c, *size]: `Convolution` transposed in its input."""
 
     def __init__(self, at: Geometry, size: Shape) -> None:
@@ -51,7 +50,7 @@ class ConvolutionInput(Primitive):
         return (lambda: _cut(Convolution(self.at)(g, w), x)), (lambda: ConvolutionWeight(self.at, w.shape[2:])(g, x))
 
 
-class ConvolutionWeight(Primitive):
+class ConvolutionWeight(Op):
     """x [n, c, *in], g [n, o, *out] -> [o, c / groups, *kernel]: `Convolution` transposed in its weight."""
 
     def __init__(self, at: Geometry, size: Shape) -> None:

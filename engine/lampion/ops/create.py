@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion import dtypes
-from lampion.ops.promote import as_tensor
+from lampion.ops.promote import Op, as_tensor
 from lampion.ops.shape import sizes
 from lampion.symbolic import Shape, Spec, SymInt
-from lampion.tape import Handle, Primitive, Value, wrap
+from lampion.tape import Handle, Value, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class Full(Primitive):
+class Full(Op):
     """One number in a shape that depends on sizes which vary."""
 
     def __init__(self, shape: Shape, value: float, kind: dtypes.dtype) -> None:
@@ -26,7 +26,7 @@ class Full(Primitive):
         return Spec(self.shape, self.kind.numpy)
 
 
-class Range(Primitive):
+class Range(Op):
     """start, start + step, ... below `stop`, where some of them depend on sizes which vary; int64."""
 
     def __init__(self, start: Any, stop: Any, step: Any) -> None:
@@ -47,8 +47,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         return as_tensor(data, kind).detach().clone().requires_grad_(requires_grad)
     data = _plain(data)
     array = data if isinstance(data, np.ndarray | np.generic) else _as_array(data)
-    if kind is None and not isinstance(data, np.ndarray | np.generic) and array.dtype.kind in "fc":
-        kind = dtypes.of_python(float if array.dtype.kind == "f" else complex)
+    if kind is None and not isinstance(data, np.ndarray | np.generic) and dtypes.kind(array.dtype) in "fc":
+        kind = dtypes.of_python(float if dtypes.kind(array.dtype) == "f" else complex)
     if kind is None:
         kind = dtypes.get_default_dtype() if array.size == 0 and isinstance(data, list) else dtypes.of(array.dtype)
     return new(np.array(array, dtype=kind.numpy), requires_grad)
@@ -243,7 +243,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 def new(array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
     """A leaf over `array`. Raises RuntimeError for a gradient of anything but floating point and complex numbers."""
-    if requires_grad and array.dtype.kind not in "fc":
+    if requires_grad and dtypes.kind(array.dtype) not in "fc":
         raise RuntimeError(f"only Tensors of floating point and complex dtype can require gradients, got {array.dtype}")
     return wrap(Value(array, requires_grad))
 
@@ -259,7 +259,7 @@ def _as_array(data: Any) -> np.ndarray[Any, Any]:
         array = np.array(data)
     except ValueError:
         array = np.array(None)
-    if array.dtype.kind not in "biufc":
+    if dtypes.kind(array.dtype) not in "biufc":
         raise ValueError(f"tensor: expected numbers, or sequences of equal length of them, got {str(data)[:60]}")
     return array
 

@@ -12,17 +12,17 @@ from lampion.ops.analysis import exp
 from lampion.ops.comparison import where
 from lampion.ops.complex import conj
 from lampion.ops.dims import axes, axis
-from lampion.ops.promote import as_tensor, cast
+from lampion.ops.promote import Op, as_tensor, cast
 from lampion.ops.reduce import ValuesIndices, sum
 from lampion.ops.shape import cat, flip, narrow
 from lampion.symbolic import Spec, same
-from lampion.tape import Handle, Primitive
+from lampion.tape import Handle
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class Along(Primitive):
+class Along(Op):
     """Base: along `dim`, shape and dtype stay."""
 
     def __init__(self, dim: int) -> None:
@@ -193,7 +193,7 @@ def _gradient(x: Tensor, spacing: Any, order: int) -> Tensor:
         raise RuntimeError(f"gradient: expected at least {order + 1} elements along each dim, got {list(x.shape)}")
     x = x if x.dtype.category >= dtypes.FLOAT else x.to(dtypes.get_default_dtype())
     vector = isinstance(spacing, Handle) and spacing._value.data.ndim > 0
-    gaps = diff(spacing) if vector else as_tensor(spacing).expand((x.shape[-1] - 1,))
+    gaps = diff(spacing) if vector else as_tensor(spacing, x.dtype).expand((x.shape[-1] - 1,))
     slopes = diff(x) / gaps
     left, right = gaps[:-1], gaps[1:]
     inner = (slopes[..., :-1] * right + slopes[..., 1:] * left) / (left + right)

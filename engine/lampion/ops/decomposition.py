@@ -20,11 +20,10 @@ from lampion.ops.complex import conj, real
 from lampion.ops.create import eye, new
 from lampion.ops.diagonal import diag_embed, tril, triu
 from lampion.ops.matmul import adjoint
-from lampion.ops.promote import as_tensor, cast
+from lampion.ops.promote import Op, as_tensor, cast
 from lampion.ops.shape import cat
 from lampion.ops.strided import diagonal
 from lampion.symbolic import Spec, minimum
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -41,7 +40,7 @@ def refusing(kernel: Callable[..., Any], who: str, *arrays: Any, **settings: Any
         ) from None
 
 
-class Solve(Primitive):
+class Solve(Op):
     """X with A X = B, over the last two dims."""
 
     def forward(self, a: Any, b: Any) -> Any:
@@ -55,7 +54,7 @@ class Solve(Primitive):
         return -back @ adjoint(out), back
 
 
-class Cholesky(Primitive):
+class Cholesky(Op):
     """The lower triangle L with L L^H = A, from the lower triangle of A."""
 
     def forward(self, x: Any) -> Any:
@@ -71,7 +70,7 @@ class Cholesky(Primitive):
         return (adjoint(Solve()(back, adjoint(Solve()(back, p)))),)
 
 
-class Qr(Primitive):
+class Qr(Op):
     """Q with orthonormal columns and an upper triangle R with Q R = A; all columns of Q if `complete`."""
 
     def __init__(self, complete: bool) -> None:
@@ -105,7 +104,7 @@ def _square_qr_gradient(gq: Tensor, gr: Tensor, q: Tensor, r: Tensor) -> Tensor:
     return adjoint(Solve()(r, adjoint(gq + q @ both)))
 
 
-class Svd(Primitive):
+class Svd(Op):
     """U, S, V^H with U diag(S) V^H = A; all columns of U and V if `full`."""
 
     def __init__(self, full: bool) -> None:
@@ -143,7 +142,7 @@ class Svd(Primitive):
         return (result,)
 
 
-class Eigh(Primitive):
+class Eigh(Op):
     """Eigenvalues, ascending, and eigenvectors of Hermitian matrices, given by the lower ("L") or upper triangle."""
 
     def __init__(self, triangle: str) -> None:
@@ -165,7 +164,7 @@ class Eigh(Primitive):
         return (symmetric(v @ middle @ adjoint(v)),)
 
 
-class Eig(Primitive):
+class Eig(Op):
     """Eigenvalues and eigenvectors of any square matrices, complex."""
 
     def forward(self, x: Any) -> Any:
@@ -189,7 +188,7 @@ class Eig(Primitive):
         return (result if x.dtype.is_complex else real(result),)
 
 
-class Lu(Primitive):
+class Lu(Op):
     """L (unit diagonal, not stored) and U in one matrix with P L U = A, and int32 pivots, counted from 1 as LAPACK does."""
 
     def __init__(self, pivot: bool) -> None:
@@ -223,7 +222,7 @@ class Lu(Primitive):
         return (permutations(pivots, n, x.dtype) @ both,)
 
 
-class Geqrf(Primitive):
+class Geqrf(Op):
     """The QR decomposition as LAPACK keeps it: R over Householder's vectors, and their factors."""
 
     def forward(self, x: Any) -> Any:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lampion.ops.promote import promoted
+from lampion import dtypes
+from lampion.ops.promote import Op, promoted
 from lampion.symbolic import Spec, broadcast_shapes, same
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class Elementwise(Primitive):
+class Elementwise(Op):
     """Base: numpy's function of the same meaning, broadcasting, the dtype of the inputs."""
 
     function: ClassVar[Callable[..., Any]]
@@ -39,7 +39,7 @@ def unbroadcast(g: Tensor, like: Tensor) -> Tensor:
 def checked(op: Elementwise, operands: list[Tensor]) -> list[Tensor]:
     """`operands`, if `op` takes their dtype. Raises NotImplementedError (a RuntimeError) if not."""
     kind = operands[0]._value.data.dtype
-    if kind.kind not in op.kinds:
+    if dtypes.kind(kind) not in op.kinds:
         raise NotImplementedError(
             f"{type(op).__name__.lower()}: not implemented for {kind} tensors; convert with .to() first"
         )

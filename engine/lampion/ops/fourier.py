@@ -12,10 +12,9 @@ from lampion import dtypes
 from lampion.ops.complex import conj, real
 from lampion.ops.create import new
 from lampion.ops.dims import axis
-from lampion.ops.promote import as_tensor, cast, promoted
+from lampion.ops.promote import Op, as_tensor, cast, promoted
 from lampion.ops.shape import narrow, pad_constant, roll
 from lampion.symbolic import Size, Spec
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -24,7 +23,7 @@ Dims = int | Sequence[int] | None
 Transform = Callable[..., "Tensor"]
 
 
-class Fft(Primitive):
+class Fft(Op):
     """The transform of complex numbers along `dim`, or with `inverse` that of exp(+...); neither is scaled."""
 
     def __init__(self, dim: int, inverse: bool) -> None:
@@ -40,7 +39,7 @@ class Fft(Primitive):
         return (Fft(self.dim, not self.inverse)(g),)
 
 
-class Rfft(Primitive):
+class Rfft(Op):
     """The first n // 2 + 1 terms of the transform of real numbers; the others are their conjugates."""
 
     def __init__(self, dim: int) -> None:
@@ -56,7 +55,7 @@ class Rfft(Primitive):
         return (real(Fft(self.dim, True)(_resized(g, self.dim, x.shape[self.dim]))),)
 
 
-class Irfft(Primitive):
+class Irfft(Op):
     """`n` real numbers from the first n // 2 + 1 terms of their transform, not scaled."""
 
     def __init__(self, dim: int, n: Size) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lampion.tape import Array, Primitive, Value, grad_mode, wrap
+from lampion.ops.promote import Op
+from lampion.tape import Array, Value, grad_mode, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class Fused(Primitive):
+class Fused(Op):
     """Base of ops that are also written in plain ops, which run wherever a gradient is recorded.
 
     A trace without gradients keeps the op whole; the exporter writes the runtime's own operator for it, or the plain ops where

@@ -10,15 +10,15 @@ from lampion import dtypes
 from lampion.ops.comparison import where
 from lampion.ops.create import arange, full, zeros_like
 from lampion.ops.dims import axis
-from lampion.ops.promote import as_tensor, cast
+from lampion.ops.promote import Op, as_tensor, cast
 from lampion.symbolic import Shape, Size, Spec, SymInt, broadcast_shapes, fresh_axis, maximum, minimum, numel, same
-from lampion.tape import Handle, Primitive
+from lampion.tape import Handle
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class Slice(Primitive):
+class Slice(Op):
     """x[start:stop:step] along every dim; `ranges[i]` is (start, stop, step) with 0 <= start <= stop, step > 0."""
 
     view = True
@@ -41,7 +41,7 @@ class Slice(Primitive):
         return back
 
 
-class Unslice(Primitive):
+class Unslice(Op):
     """Zeros of `shape`, with x at the places that `Slice` with the same ranges takes."""
 
     def __init__(self, ranges: tuple[tuple[Size, Size, int], ...], shape: Shape) -> None:
@@ -60,7 +60,7 @@ class Unslice(Primitive):
         return (Slice(self.ranges)(g),)
 
 
-class Index(Primitive):
+class Index(Op):
     """x[..., i, j, ...]: integer arrays of one broadcast shape at dims `dim`, `dim + 1`, ...; their shape takes that place."""
 
     def __init__(self, dim: int) -> None:
@@ -77,7 +77,7 @@ class Index(Primitive):
         return (lambda: IndexAdd(self.dim, x.shape)(g, *indices)), *[None] * len(indices)
 
 
-class IndexAdd(Primitive):
+class IndexAdd(Op):
     """Zeros of `shape`, to which x is added at the places that `Index` takes."""
 
     def __init__(self, dim: int, shape: Shape) -> None:
@@ -96,7 +96,7 @@ class IndexAdd(Primitive):
         return (lambda: Index(self.dim)(g, *indices)), *[None] * len(indices)
 
 
-class Gather(Primitive):
+class Gather(Op):
     """out[i][j] = x[i][index[i][j]] for dim 1, and so for every dim; index may be smaller than x elsewhere."""
 
     def __init__(self, dim: int) -> None:
@@ -113,7 +113,7 @@ class Gather(Primitive):
         return (lambda: ScatterAdd(self.dim)(zeros_like(x), index, g)), None
 
 
-class ScatterAdd(Primitive):
+class ScatterAdd(Op):
     """x, with source[i][j] added at x[i][index[i][j]] for dim 1, and so for every dim."""
 
     def __init__(self, dim: int) -> None:
@@ -131,7 +131,7 @@ class ScatterAdd(Primitive):
         return g, None, (lambda: _grown(Gather(self.dim)(g, index), source.shape))
 
 
-class Scatter(Primitive):
+class Scatter(Op):
     """x, with source[i][j] put at x[i][index[i][j]] for dim 1, and so for every dim; of several for one place one counts."""
 
     def __init__(self, dim: int) -> None:
@@ -153,7 +153,7 @@ class Scatter(Primitive):
         )
 
 
-class Put(Primitive):
+class Put(Op):
     """x, with values at flat places; of several values for one place the last counts."""
 
     def forward(self, x: Any, places: Any, values: Any) -> Any:
@@ -168,7 +168,7 @@ class Put(Primitive):
         return (lambda: Put()(g, places, zeros_like(values))), None, (lambda: g.reshape(-1)[places])
 
 
-class Nonzero(Primitive):
+class Nonzero(Op):
     """The indices of the elements other than 0: int64 [count, ndim]. The count depends on the data."""
 
     def forward(self, x: Any) -> Any:

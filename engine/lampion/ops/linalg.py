@@ -30,12 +30,12 @@ from lampion.ops.decomposition import (
 from lampion.ops.diagonal import diag_embed, tril, triu
 from lampion.ops.dims import axes, axis
 from lampion.ops.matmul import adjoint, matmul
-from lampion.ops.promote import as_tensor, cast, promoted
+from lampion.ops.promote import Op, as_tensor, cast, promoted
 from lampion.ops.reduce import amax, amin, product_of_others
 from lampion.ops.shape import cat
 from lampion.ops.strided import diagonal
 from lampion.symbolic import Spec, SymInt, broadcast_shapes, may_agree, numel, same
-from lampion.tape import Handle, Primitive
+from lampion.tape import Handle
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Dims = int | Sequence[int] | None
 
 
-class Det(Primitive):
+class Det(Op):
     """The determinant."""
 
     def forward(self, x: Any) -> Any:
@@ -61,7 +61,7 @@ class Det(Primitive):
         return (u @ diag_embed(cast(product_of_others(s, -1), x.dtype)) @ vh * phase,)
 
 
-class Slogdet(Primitive):
+class Slogdet(Op):
     """The determinant's sign (for complex numbers x / |x|) and the logarithm of its size."""
 
     def forward(self, x: Any) -> Any:
@@ -78,7 +78,7 @@ class Slogdet(Primitive):
         return (inv(adjoint(x)) * _over(total),)
 
 
-class MatrixExp(Primitive):
+class MatrixExp(Op):
     """The exponential of square matrices; derived by a block triangle (R. Mathias, SIAM J. Matrix Anal. Appl. 17, 1996)."""
 
     def forward(self, x: Any) -> Any:
@@ -93,7 +93,7 @@ class MatrixExp(Primitive):
         return (MatrixExp()(block)[..., :n, n:],)
 
 
-class Pinv(Primitive):
+class Pinv(Op):
     """Moore and Penrose's inverse, without singular values up to max(atol, rtol * the largest)."""
 
     def __init__(self, atol: Any, rtol: Any, hermitian: bool) -> None:
@@ -694,7 +694,7 @@ def _over(x: Tensor) -> Tensor:
 
 
 def _epsilon(x: Tensor) -> float:
-    return float(np.finfo(x.dtype.numpy).eps)
+    return float(dtypes.finfo(x.dtype).eps)
 
 
 def _tolerances(a: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:

@@ -11,14 +11,14 @@ from lampion.ops.comparison import where
 from lampion.ops.complex import conj
 from lampion.ops.create import full
 from lampion.ops.elementwise import unbroadcast
+from lampion.ops.promote import Op
 from lampion.symbolic import Spec, SymInt, broadcast_shapes, numel, same
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class MatMul(Primitive):
+class MatMul(Op):
     """Matrix product over the last two dims, the others broadcast; both operands have at least two dims."""
 
     def forward(self, x: Any, y: Any) -> Any:

@@ -14,9 +14,8 @@ from lampion.ops.comparison import where
 from lampion.ops.complex import imag
 from lampion.ops.create import ones_like, zeros_like
 from lampion.ops.elementwise import Elementwise, binary, unbroadcast
-from lampion.ops.promote import as_tensor, cast, promoted
+from lampion.ops.promote import Op, as_tensor, cast, promoted
 from lampion.symbolic import Spec
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -39,7 +38,7 @@ class NextAfter(Elementwise):
         return (lambda: unbroadcast(g * (x != y), x)), (lambda: zeros_like(y))
 
 
-class Frexp(Primitive):
+class Frexp(Op):
     """x as mantissa times 2 ** exponent, the mantissa's size in [0.5, 1), the exponent int32."""
 
     def forward(self, x: Any) -> Any:
@@ -116,8 +115,11 @@ def frexp(input: Tensor) -> MantissaExponent:
 
 
 def ldexp(input: Tensor, other: Any) -> Tensor:
-    """input * 2 ** other"""
-    return mul(input, pow(2.0, as_tensor(other)))
+    """input * 2 ** other; in the dtype of a floating point `input` where the exponents are integers."""
+    exponent = as_tensor(other)
+    result = mul(input, pow(2.0, exponent))
+    own = input.dtype.category >= dtypes.FLOAT and exponent.dtype.category < dtypes.FLOAT
+    return cast(result, input.dtype) if own else result
 
 
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:

@@ -11,16 +11,15 @@ from lampion import dtypes
 from lampion.kernels.convolution import Geometry, forward, input_gradient
 from lampion.ops.conv import Many, many
 from lampion.ops.create import zeros_like
-from lampion.ops.promote import cast
+from lampion.ops.promote import Op, cast
 from lampion.ops.shape import cat
 from lampion.symbolic import Shape, Spec
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class MaxPool(Primitive):
+class MaxPool(Op):
     """The largest element of each window of `kernel`, and its place in the flattened spatial dims (int64)."""
 
     def __init__(self, kernel: tuple[int, ...], at: Geometry) -> None:
@@ -39,7 +38,7 @@ class MaxPool(Primitive):
         return (zeros_like(x).flatten(2).scatter_add(2, places, g[0].flatten(2)).reshape(x.shape),)
 
 
-class AvgPool(Primitive):
+class AvgPool(Op):
     """The mean over each window of `kernel`, padding counted as 0."""
 
     def __init__(self, kernel: tuple[int, ...], at: Geometry) -> None:
@@ -56,7 +55,7 @@ class AvgPool(Primitive):
         return (AvgPoolInput(self.kernel, self.at, x.shape[2:])(g),)
 
 
-class AvgPoolInput(Primitive):
+class AvgPoolInput(Op):
     """`AvgPool` transposed: every element of a window gets an even share of the window's number added."""
 
     def __init__(self, kernel: tuple[int, ...], at: Geometry, size: Shape) -> None:

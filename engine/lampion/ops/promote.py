@@ -1,21 +1,67 @@
-"""Operands as Tensors of one dtype."""
+"""Operands as Tensors of the dtype that is computed in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from lampion import dtypes
 from lampion.dtypes import dtype
 from lampion.symbolic import Spec, SymInt
-from lampion.tape import Handle, Primitive, Value, wrap
+from lampion.tape import Handle, Primitive, Value, grad_mode, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class SizeValue(Primitive):
+BFLOAT16 = dtypes.bfloat16.numpy
+
+
+class Op(Primitive):
+    """Base of the ops that compute with numpy, which has no arithmetic for bfloat16: it is widened to float32 and the result
+    rounded once, as PyTorch does. Both conversions are on the tape, so gradients and exported graphs need nothing more.
+    """
+
+    stores: ClassVar[bool] = False  # moves elements and never computes, so it takes bfloat16 as it is
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        for x in inputs:
+            if x._value.data.dtype is BFLOAT16:
+                return self._stored(*inputs) if self.view or self.stores else self._widened(*inputs)
+        return super().__call__(*inputs)
+
+    def _widened(self, *inputs: Tensor) -> Any:
+        traced = any(isinstance(x._value.data, Spec) for x in inputs)
+        widen = Cast(dtypes.float32, recorded=traced)
+        result = super().__call__(*[widen(x) if _is_narrow(x) else x for x in inputs])
+        if any(x.is_floating_point() and not _is_narrow(x) for x in inputs):
+            return result
+        return _each(result, lambda y: cast(y, dtypes.bfloat16) if y.dtype is dtypes.float32 else y)
+
+    def _stored(self, *inputs: Tensor) -> Any:
+        """The tape takes what numpy calls floating point for differentiable, which leaves bfloat16 to be marked here."""
+        result = super().__call__(*inputs)
+        if grad_mode.enabled and any(x.requires_grad for x in inputs):
+            _each(result, _mark_differentiable)
+        return result
+
+
+def _is_narrow(x: Tensor) -> bool:
+    return x._value.data.dtype is BFLOAT16
+
+
+def _mark_differentiable(x: Tensor) -> None:
+    x._value.requires_grad = x._value.requires_grad or _is_narrow(x)
+
+
+def _each(result: Any, function: Callable[[Tensor], Any]) -> Any:
+    """`function` of the one output, or of each in a tuple."""
+    return tuple(map(function, result)) if isinstance(result, tuple) else function(result)
+
+
+class SizeValue(Op):
     """A size that varies, as an int64 scalar in the graph."""
 
     def __init__(self, size: SymInt) -> None:
@@ -25,16 +71,26 @@ class SizeValue(Primitive):
         return Spec((), np.int64)
 
 
-class Cast(Primitive):
-    """Converts to another dtype, as numpy's astype."""
+class Cast(Op):
+    """Converts to another dtype, as numpy's astype. `recorded` keeps it in a trace even where the numbers are known, so that
+    weights lie in a file as narrow as in the model.
+    """
 
-    def __init__(self, to: dtype) -> None:
-        self.to = to
+    stores = True
+
+    def __init__(self, to: dtype, recorded: bool = False) -> None:
+        self.to, self.recorded = to, recorded
+
+    def varies(self) -> bool:
+        return self.recorded
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        return self._stored(*inputs)
 
     def forward(self, x: Any) -> Any:
         if x.dtype.kind == "c" and not self.to.is_complex:
             x = x.real
-        if x.dtype.kind == "f" and self.to.category == dtypes.INTEGER:
+        if dtypes.kind(x.dtype) == "f" and self.to.category == dtypes.INTEGER:
             with np.errstate(invalid="ignore"):
                 return x.astype(self.to.numpy)
         return x.astype(self.to.numpy)
@@ -72,7 +128,7 @@ def promoted(*operands: Any, floating: bool = False) -> list[Tensor]:
     """The operands as Tensors of their common dtype by PyTorch's rule; with `floating` at least the default float."""
     kinds = [x._value.data.dtype if isinstance(x, Handle) else None for x in operands]
     first = kinds[0]
-    if first is not None and all([k is first for k in kinds]) and (not floating or first.kind in "fc"):
+    if first is not None and all([k is first for k in kinds]) and (not floating or dtypes.kind(first) in "fc"):
         return list(operands)
     common = result_dtype(*operands)
     if floating and common.category < dtypes.FLOAT:

@@ -11,10 +11,10 @@ from lampion import dtypes
 from lampion.ops.analysis import exp, log1p, tan
 from lampion.ops.complex import view_as_complex
 from lampion.ops.create import check_device, new, zeros_like
-from lampion.ops.promote import cast
+from lampion.ops.promote import Op, cast
 from lampion.ops.shape import sizes
 from lampion.symbolic import Shape, Spec, broadcast_shapes
-from lampion.tape import Handle, Primitive
+from lampion.tape import Handle
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -54,7 +54,7 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
-class Uniform(Primitive):
+class Uniform(Op):
     """Numbers from [0, 1)."""
 
     random = True
@@ -91,7 +91,7 @@ class Integers(Uniform):
         return self.generator.numpy.integers(self.low, self.high, self.shape).astype(self.kind.numpy)
 
 
-class Poisson(Primitive):
+class Poisson(Op):
     """How often something happens that happens `x` times on average; the gradient is 0."""
 
     random = True
@@ -248,7 +248,7 @@ def log_normal(like: Tensor, mean: float, std: float, generator: Generator | Non
 def integers(like: Tensor, low: int, high: int | None, generator: Generator | None) -> Tensor:
     """Integers from [low, high), by default all that the dtype holds exactly."""
     if high is None and like.dtype.is_floating_point:
-        high = 2 ** (np.finfo(like.dtype.numpy).nmant + 1) + 1
+        high = 2 ** (dtypes.finfo(like.dtype).nmant + 1) + 1
     elif high is None:
         high = 2 if like.dtype is dtypes.bool_ else int(np.iinfo(like.dtype.numpy).max)
     return randint(low, high, like.shape, dtype=like.dtype, generator=generator)

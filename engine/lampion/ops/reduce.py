@@ -12,10 +12,9 @@ from lampion.ops.arithmetic import abs
 from lampion.ops.comparison import where
 from lampion.ops.complex import conj
 from lampion.ops.dims import axes, axis
-from lampion.ops.promote import as_tensor, cast, promoted
+from lampion.ops.promote import Op, as_tensor, cast, promoted
 from lampion.symbolic import Shape, Spec, numel, same
 from lampion.symbolic import maximum as max_size
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 Dim = int | list[int] | tuple[int, ...] | None
 
 
-class Reduction(Primitive):
+class Reduction(Op):
     """Base: over `dims` (sorted, from the front), which stay with size 1 if `keepdim`."""
 
     def __init__(self, dims: tuple[int, ...], keepdim: bool = False) -> None:
@@ -91,7 +90,7 @@ class Prod(Reduction):
         return (self.kept(g, x) * conj(product_of_others(x, self.dims[0])),)
 
 
-class ArgExtreme(Primitive):
+class ArgExtreme(Op):
     """Base of argmax and argmin along `dim`: int64, the first of equals."""
 
     def __init__(self, dim: int, keepdim: bool) -> None:
@@ -116,7 +115,7 @@ class ArgMin(ArgExtreme):
         return np.argmin(x, axis=self.dim, keepdims=self.keepdim)
 
 
-class CumSum(Primitive):
+class CumSum(Op):
     """Running sums along `dim`, from the back if `reverse`."""
 
     def __init__(self, dim: int, reverse: bool = False) -> None:
@@ -135,7 +134,7 @@ class CumSum(Primitive):
         return (CumSum(self.dim, not self.reverse)(g),)
 
 
-class Softmax(Primitive):
+class Softmax(Op):
     """exp(x) / sum(exp(x)) along `dim`, shifted by the maximum."""
 
     def __init__(self, dim: int) -> None:
@@ -153,7 +152,7 @@ class Softmax(Primitive):
         return (out * (g - (g * out).sum(self.dim, keepdim=True)),)
 
 
-class LogSoftmax(Primitive):
+class LogSoftmax(Op):
     """x - log(sum(exp(x))) along `dim`, shifted by the maximum."""
 
     def __init__(self, dim: int) -> None:
@@ -349,7 +348,7 @@ def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
 
 def _expect(who: str, x: Tensor, kinds: str) -> None:
     """Raises NotImplementedError (a RuntimeError) for a dtype whose numpy kind is not among `kinds`."""
-    if x._value.data.dtype.kind not in kinds:
+    if dtypes.kind(x._value.data.dtype) not in kinds:
         raise NotImplementedError(f"{who}: not implemented for {x.dtype} tensors; convert with .to() first")
 
 

@@ -22,16 +22,16 @@ from lampion.ops.index import (
     scatter_add,
     wrapped,
 )
-from lampion.ops.promote import as_tensor, cast
+from lampion.ops.promote import Op, as_tensor, cast
 from lampion.ops.shape import cat
 from lampion.symbolic import Spec, broadcast_shapes, numel, same
-from lampion.tape import Handle, Primitive
+from lampion.tape import Handle
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class ScatterReduce(Primitive):
+class ScatterReduce(Op):
     """Base: x, with source[i][j] joined to x[i][index[i][j]] for dim 1, and so for every dim."""
 
     join: ClassVar[np.ufunc]

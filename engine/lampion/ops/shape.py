@@ -12,15 +12,14 @@ import numpy as np
 from lampion import dtypes
 from lampion.ops.dims import axes, axis
 from lampion.ops.elementwise import unbroadcast
-from lampion.ops.promote import as_tensor, cast
+from lampion.ops.promote import Op, as_tensor, cast
 from lampion.symbolic import Shape, Size, Spec, SymInt, numel, same
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class Reshape(Primitive):
+class Reshape(Op):
     """The same elements in row-major order under another shape."""
 
     view = True
@@ -41,7 +40,7 @@ class Reshape(Primitive):
         return new.reshape(base.shape)
 
 
-class Permute(Primitive):
+class Permute(Op):
     """Dimensions in another order."""
 
     view = True
@@ -63,7 +62,7 @@ class Permute(Primitive):
         return back
 
 
-class Expand(Primitive):
+class Expand(Op):
     """Repeats along dims of size 1, without copying."""
 
     view = True
@@ -86,7 +85,7 @@ class Expand(Primitive):
         )
 
 
-class Flip(Primitive):
+class Flip(Op):
     """Reverses the order along `dims`."""
 
     def __init__(self, dims: tuple[int, ...]) -> None:
@@ -102,7 +101,7 @@ class Flip(Primitive):
         return (Flip(self.dims)(g),)
 
 
-class Concat(Primitive):
+class Concat(Op):
     """Joins along `dim`."""
 
     def __init__(self, dim: int) -> None:
@@ -123,7 +122,7 @@ class Concat(Primitive):
         return tuple(g.narrow(self.dim, a, b - a) for a, b in pairwise(ends))
 
 
-class Pad(Primitive):
+class Pad(Op):
     """Adds constant elements: `before[i]` and `after[i]` along dim i."""
 
     def __init__(self, before: Shape, after: Shape, value: float = 0) -> None:

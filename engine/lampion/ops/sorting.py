@@ -8,15 +8,15 @@ import numpy as np
 
 from lampion.ops.create import new, zeros_like
 from lampion.ops.dims import axis
+from lampion.ops.promote import Op
 from lampion.ops.reduce import ValuesIndices
 from lampion.symbolic import Size, Spec
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class TopK(Primitive):
+class TopK(Op):
     """The `k` largest (or smallest) elements along `dim`, in order, and their places (int64).
 
     Equals keep their order; nan counts as the largest.

@@ -9,15 +9,15 @@ import numpy as np
 from lampion.ops.create import arange
 from lampion.ops.dims import axis
 from lampion.ops.index import IndexAdd, Put, assign, numbered
+from lampion.ops.promote import Op
 from lampion.ops.shape import reshape
 from lampion.symbolic import Shape, Size, Spec, SymInt, maximum, minimum, numel
-from lampion.tape import Primitive
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
-class Look(Primitive):
+class Look(Op):
     """Base of views that pick places: the gradient goes back to where an element came from."""
 
     view = True

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from lampion import dtypes
 from lampion.ops.analysis import rsqrt
 from lampion.ops.arithmetic import clamp
 from lampion.ops.create import zeros, zeros_like
@@ -45,7 +44,7 @@ class Adafactor(Optimizer):
             state.update(_moments(p))
         step, lr = state["step"].add_(1).double(), group["lr"]
         eps1, eps2 = group["eps"]
-        eps1 = float(np.finfo(p.dtype.numpy).eps) if eps1 is None else eps1
+        eps1 = float(dtypes.finfo(p.dtype).eps) if eps1 is None else eps1
         pace = step ** group["beta2_decay"]
         alpha = clamp(_size(p), min=eps2) * (step**-0.5).minimum(as_tensor(lr, step.dtype))
         p.mul_(1 - lr * group["weight_decay"])

@@ -9,14 +9,17 @@ from typing import Any
 
 from lampion.autograd.mode import SetGrad
 from lampion.autograd.walk import run
+from lampion.ops.promote import Op
 from lampion.ops.random import default_generator
 from lampion.symbolic import Spec
-from lampion.tape import Array, Primitive, Value, grad_mode, moment, tracing, wrap
+from lampion.tape import Array, Value, grad_mode, moment, tracing, wrap
 from lampion.tensor import Tensor
 
 
-class Recomputed(Primitive):
+class Recomputed(Op):
     """What a function gave; its gradient calls the function again. The inputs are all Values that it depends on."""
+
+    stores = True
 
     def __init__(self, function: Callable[..., Any], outputs: tuple[Array, ...]) -> None:
         self.function, self.outputs = function, outputs

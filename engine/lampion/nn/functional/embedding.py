@@ -70,7 +70,9 @@ def _pooled(rows: Tensor, counted: Tensor, mode: str) -> Tensor:
     there = counted.unsqueeze(-1)
     if mode == "max":
         some = there.any(1)
-        return where(some, where(there, rows, where(some.unsqueeze(1), -float("inf"), 0.0)).max(1).values, 0.0)
+        return where(
+            some, where(there, rows, where(some.unsqueeze(1), -float("inf"), 0.0).to(rows.dtype)).max(1).values, 0.0
+        )
     sums = total(where(there, rows, 0.0), 1)
     return sums if mode == "sum" else sums / clamp(total(there, 1), min=1).to(rows.dtype)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from lampion import dtypes
 from lampion.autograd import no_grad
 from lampion.ops.analysis import rsqrt
 from lampion.ops.reduce import mean
@@ -98,7 +97,7 @@ def rms_norm(
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight over the last dims (Zhang and Sennrich 2019); eps None is the dtype's."""
     _check_tail("rms_norm", input, normalized_shape)
-    eps = float(np.finfo(input.dtype.numpy).eps) if eps is None else eps
+    eps = float(dtypes.finfo(input.dtype).eps) if eps is None else eps
     power = mean(input * input, _tail(input, normalized_shape), keepdim=True)
     return _affine(input * rsqrt(power + eps), weight, None, 0)
 
