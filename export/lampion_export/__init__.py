@@ -4,6 +4,7 @@ from lampion.errors import UntraceableError
 from lampion_export.convert import converts
 from lampion_export.errors import ExportError, MismatchError, UnsupportedError
 from lampion_export.exporter import Exported, export
+from lampion_export.foreign import add_card
 from lampion_export.verification import Check, Report, verify
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Report",
     "UnsupportedError",
     "UntraceableError",
+    "add_card",
     "converts",
     "export",
     "verify",

@@ -10,8 +10,8 @@ import numpy as np
 
 from lampion.tape import grad_enabled
 from lampion.tensor import Tensor
-from lampion_edge import Session
-from lampion_export.errors import ExportError
+from lampion_edge import EdgeError, Session
+from lampion_export.errors import ExportError, MismatchError
 from lampion_export.trace import Dynamic, Example, axis_names, evaluating
 
 Array = np.ndarray[Any, Any]
@@ -55,7 +55,7 @@ class Report:
 
 
 def verify(
-    function: Callable[..., Any],
+    function: Callable[..., Any] | Reference,
     session: Session,
     example: Example,
     dynamic: Dynamic,
@@ -80,13 +80,24 @@ def verify(
         wanted += _attempt(what, function, inputs, names)[0]
     for axis in axis_names(dynamic):
         wanted += _at_other_sizes(function, names, example, dynamic, axis, rng)
-    return Report(tuple(_compare(what, want, session.run(inputs), rtol, atol) for what, inputs, want in wanted))
+    return Report(
+        tuple(_compare(what, want, _answer(session, what, inputs), rtol, atol) for what, inputs, want in wanted)
+    )
 
 
-def run_eagerly(function: Callable[..., Any], inputs: Example, names: list[str]) -> Outputs:
+class Reference:
+    """What a file must agree with, where that is no function of Tensors: arrays by name in, arrays in order of outputs out."""
+
+    def __init__(self, call: Callable[[Example], list[Array]]) -> None:
+        self.call = call
+
+
+def run_eagerly(function: Callable[..., Any] | Reference, inputs: Example, names: list[str]) -> Outputs:
     """What the function gives for arrays, as arrays by output name."""
     from lampion.ops.create import from_numpy
 
+    if isinstance(function, Reference):
+        return dict(zip(names, function.call(inputs), strict=True))
     with evaluating(function), grad_enabled(False):
         result = function(**{name: from_numpy(array.copy()) for name, array in inputs.items()})
     many = (
@@ -102,7 +113,9 @@ def run_eagerly(function: Callable[..., Any], inputs: Example, names: list[str])
 Wanted = tuple[str, Example, Outputs]
 
 
-def _attempt(what: str, function: Callable[..., Any], inputs: Example, names: list[str]) -> tuple[list[Wanted], str]:
+def _attempt(
+    what: str, function: Callable[..., Any] | Reference, inputs: Example, names: list[str]
+) -> tuple[list[Wanted], str]:
     """What the function gives, if it gives anything, or else why not."""
     try:
         return [(what, inputs, run_eagerly(function, inputs, names))], ""
@@ -110,8 +123,15 @@ def _attempt(what: str, function: Callable[..., Any], inputs: Example, names: li
         return [], str(error)
 
 
+def _answer(session: Session, what: str, inputs: Example) -> Mapping[str, Array]:
+    try:
+        return session.run(inputs)
+    except EdgeError as error:
+        raise MismatchError(f"the exported graph fails on {what!r}, where the model does not: {error}") from error
+
+
 def _at_other_sizes(
-    function: Callable[..., Any],
+    function: Callable[..., Any] | Reference,
     names: list[str],
     example: Example,
     dynamic: Dynamic,
@@ -151,6 +171,8 @@ def _noise(like: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Arr
     if like.dtype.kind in "iu":
         low, high = (like.min(), like.max()) if like.size else (0, 1)
         return np.asarray(rng.integers(low, high, shape, endpoint=True)).astype(like.dtype)
+    if like.dtype.kind in "OUS":
+        return rng.choice(like.ravel(), shape)
     finite = like[np.isfinite(like)]
     middle, spread = (finite.mean(), finite.std() or 1.0) if finite.size else (0.0, 1.0)
     return np.asarray(rng.standard_normal(shape) * spread + middle).astype(like.dtype)

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from lampion_edge import METADATA_CARD, METADATA_GOLDEN, Card, EdgeError, Golden, ModelFile, Session
 from lampion_export.errors import ExportError, MismatchError
 from lampion_export.trace import Dynamic, Example
-from lampion_export.verification import Report, allowance, run_eagerly, verify
+from lampion_export.verification import Reference, Report, allowance, run_eagerly, verify
 
 GOLDEN_ROWS = 3
 # protobuf ends at 2 GiB; the rest is for the graph, the card and the golden samples.
@@ -38,7 +38,7 @@ class Exported:
 
 def write_verified(
     model: ir.Model,
-    function: Callable[..., Any],
+    function: Callable[..., Any] | Reference,
     examples: Example,
     dynamic: Dynamic,
     target: Path,
@@ -89,7 +89,6 @@ def writable(path: Path) -> Path:
 
 def serialized(model: ir.Model, card: Card, golden: Golden | None = None) -> bytes:
     """The file's bytes, with the card (its checksum filled in) and the golden samples inside."""
-    model.metadata_props.clear()
     return _with_card(model, card, golden, ModelFile.parse(_bytes(model)).graph_checksum())
 
 
@@ -102,13 +101,13 @@ def is_large(model: ir.Model) -> bool:
 
 
 def _save(model: ir.Model, path: Path, card: Card, golden: Golden | None = None) -> None:
-    model.metadata_props.clear()
     path.write_bytes(_bytes(model))
     path.write_bytes(_with_card(model, card, golden, ModelFile.open(path).graph_checksum()))
 
 
 def _with_card(model: ir.Model, card: Card, golden: Golden | None, checksum: str) -> bytes:
     model.metadata_props[METADATA_CARD] = replace(card, checksum=checksum).to_json()
+    model.metadata_props.pop(METADATA_GOLDEN, None)
     if golden is not None:
         model.metadata_props[METADATA_GOLDEN] = golden.to_json()
     return _bytes(model)
@@ -156,7 +155,7 @@ def _session(path: Path, target: Path) -> Session:
         raise ExportError(f"onnxruntime refuses the exported graph: {said}", hint=error.hint) from error
 
 
-def _golden(function: Callable[..., Any], session: Session, example: Example, dynamic: Dynamic) -> Golden:
+def _golden(function: Callable[..., Any] | Reference, session: Session, example: Example, dynamic: Dynamic) -> Golden:
     """The example's first rows, where its batch may vary, with what ran eagerly on them."""
     batched = {name for name, axes in dynamic.items() if 0 in axes}
     inputs = {name: array[:GOLDEN_ROWS] if name in batched else array for name, array in example.items()}

@@ -5,7 +5,7 @@ Images are uint8 [..., height, width, channel], one or a batch, arrays or Tensor
 stays behind.
 """
 
-from lampion.transforms.arithmetic import Normalize, ToChannelsFirst, ToDtype
+from lampion.transforms.arithmetic import Normalize, ToChannelsFirst, ToChannelsLast, ToDtype
 from lampion.transforms.audio import MFCC, AmplitudeToDB, MelScale, MelSpectrogram, Spectrogram
 from lampion.transforms.augmentation import (
     RandomAffine,
@@ -34,6 +34,7 @@ __all__ = [
     "Resize",
     "Spectrogram",
     "ToChannelsFirst",
+    "ToChannelsLast",
     "ToDtype",
     "ToImage",
 ]

@@ -53,6 +53,16 @@ class ToChannelsFirst(Arithmetic):
         return {"op": "layout", "to": "channels_first"}
 
 
+class ToChannelsLast(Arithmetic):
+    """[..., channel, height, width] to [..., height, width, channel], for models that want it so behind `Normalize`."""
+
+    def forward(self, images: Any) -> Tensor:
+        return asarray(images).movedim(-3, -1)
+
+    def card(self) -> dict[str, Any]:
+        return {"op": "layout", "to": "channels_last"}
+
+
 class Normalize(Arithmetic):
     """(x - mean) / std for every channel of [..., channel, height, width].
 

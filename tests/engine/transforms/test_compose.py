@@ -70,6 +70,7 @@ def test_a_model_may_follow() -> None:
         (T.ToDtype(lampion.float32, scale=True), np.array([32767], np.int16), [1]),
         (T.Normalize([2.0], [4.0]), lampion.tensor([[[10.0]]]), [[[2.0]]]),
         (T.ToChannelsFirst(), np.arange(3).reshape(1, 1, 3), [[[0]], [[1]], [[2]]]),
+        (T.ToChannelsLast(), np.arange(3).reshape(3, 1, 1), [[[0, 1, 2]]]),
     ],
 )
 def test_arithmetic(transform: Any, input: Any, expected: Any) -> None:
