@@ -13,6 +13,7 @@ import numpy as np
 from lampion.autograd import no_grad
 from lampion.nn.module import Module
 from lampion.ops.conv import Convolution, ConvolutionInput
+from lampion.ops.fused import Fused
 from lampion.ops.matmul import MatMul
 from lampion.symbolic import Spec
 from lampion.tape import Node, Primitive, Trace, Value, recording, wrap
@@ -143,6 +144,10 @@ def _without_numbers(model: Module) -> Iterator[None]:
 
 
 def _multiply_adds(node: Node) -> int:
+    if isinstance(node.op, Fused) and node.inputs is not None:
+        with recording(Trace()) as plain:
+            node.op.plain(*map(wrap, node.inputs))
+        return sum(map(_multiply_adds, plain.nodes))
     count = _MULTIPLY_ADDS.get(type(node.op))
     if count is None or node.inputs is None:
         return 0

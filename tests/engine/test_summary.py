@@ -80,7 +80,7 @@ def test_the_model_is_left_as_it_was() -> None:
         lampion.summary(model, (2, 5))
     lampion.summary(model, (2, 4))
     assert [m.training for m in model.modules()] == [True, True, True, False]
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert not any(m._module_hooks for m in model.modules())
     for name, t in model.state_dict().items():
         np.testing.assert_array_equal(t.numpy(), before[name])
     model(lampion.ones(2, 4)).sum().backward()

@@ -38,12 +38,12 @@ class _Lazy(Module):
         if not self.has_uninitialized_params():
             super().reset_parameters()  # type: ignore[misc]
 
-    def load_state_dict(self, state_dict: Any, strict: bool = True) -> Any:
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         """As `Module.load_state_dict`; shapes not known yet are those of `state_dict`."""
         for name, tensor in self._state():
             if isinstance(tensor, _KINDS) and name in state_dict:
                 tensor.materialize(tuple(state_dict[name].shape))
-        return super().load_state_dict(state_dict, strict)
+        return super().load_state_dict(state_dict, strict, assign)
 
 
 _KINDS = (UninitializedParameter, UninitializedBuffer)

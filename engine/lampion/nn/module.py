@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from lampion import dtypes
 from lampion.autograd import no_grad
+from lampion.nn.hooks import ForwardHook, Hooks, register
 from lampion.nn.parameter import Parameter
 from lampion.ops.create import check_device
 from lampion.ops.promote import as_tensor
@@ -41,8 +42,7 @@ class Module:
             _buffers={},
             _modules={},
             _passing_buffers=set(),
-            _forward_pre_hooks={},
-            _forward_hooks={},
+            _module_hooks=Hooks(),
         )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -50,25 +50,38 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}: expected a method `forward`, found none; define it")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not self._forward_pre_hooks and not self._forward_hooks:
+        if not self._module_hooks:
             return self.forward(*args, **kwargs)
-        for hook in list(self._forward_pre_hooks.values()):
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*args, **kwargs)
-        for hook in list(self._forward_hooks.values()):
-            changed = hook(self, args, output)
-            output = output if changed is None else changed
-        return output
+        return self._module_hooks.call(self, self.forward, args, kwargs)
 
-    def register_forward_pre_hook(self, hook: Callable[[Any, Any], Any]) -> RemovableHandle:
-        """Calls `hook(module, args)` before forward; what it returns replaces the arguments."""
-        return RemovableHandle(self._forward_pre_hooks, hook)
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Calls `hook(module, args)` before forward; what it returns replaces the arguments.
 
-    def register_forward_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
-        """Calls `hook(module, args, output)` after forward; what it returns replaces the output."""
-        return RemovableHandle(self._forward_hooks, hook)
+        `with_kwargs`: `hook(module, args, kwargs)`, which returns None or both. `prepend`: before the hooks that are there.
+        """
+        return register(self._module_hooks.before, ForwardHook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Calls `hook(module, args, output)` after forward; what it returns replaces the output.
+
+        `with_kwargs`: `hook(module, args, kwargs, output)`. `always_call`: also where forward raised, with None as output.
+        """
+        return register(self._module_hooks.after, ForwardHook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Calls `hook(module, grad_output)` before gradients pass through; what it returns replaces them."""
+        return register(self._module_hooks.backward_before, hook, prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Calls `hook(module, grad_input, grad_output)` once the gradients of the positional arguments are known.
+
+        What it returns replaces them. Both are tuples, with None for what is no tensor or was sent no gradient.
+        """
+        return register(self._module_hooks.backward, hook, prepend)
 
     # ---- attributes -------------------------------------------------------------------------------------------------
 
@@ -230,6 +243,16 @@ class Module:
             module = module.__getattr__(name)
         return module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Puts a module under a dotted name; with `strict` one must be there already. Raises AttributeError where not."""
+        place, _, name = target.rpartition(".")
+        if not target or not isinstance(module, Module):
+            raise ValueError(f"set_submodule: expected a name and a Module, got {target!r} and {type(module).__name__}")
+        parent = self.get_submodule(place)
+        if name not in parent._modules and (strict or hasattr(parent, name)):
+            raise AttributeError(f"{type(self).__name__}: no submodule {target!r} to replace; see named_modules()")
+        setattr(parent, name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter of a dotted name. Raises AttributeError where there is none."""
         place, _, name = target.rpartition(".")
@@ -335,11 +358,14 @@ class Module:
             if module is not None:
                 yield from module._state(f"{prefix}{name}.")
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copies the numbers of `state_dict` (Tensors or arrays) into the parameters and buffers of the same names.
 
-        Raises RuntimeError that lists every missing key, unexpected key and shape that differs; nothing is copied then. With
-        `strict=False` keys may be missing or too many, and are returned.
+        With `assign` its Tensors take the place of the module's, dtype and memory included. Raises RuntimeError that lists
+        every missing key, unexpected key and shape that differs; nothing is copied then. With `strict=False` keys may be
+        missing or too many, and are returned.
         """
         own = dict(self._state())
         missing = [k for k in own if k not in state_dict]
@@ -356,8 +382,22 @@ class Module:
             raise RuntimeError(f"{type(self).__name__}.load_state_dict:\n  " + "\n  ".join(problems))
         with no_grad():
             for k, t in new.items():
-                own[k].copy_(t.detach().to(own[k].dtype))
+                if assign:
+                    self._assign(k, t, own[k])
+                else:
+                    own[k].copy_(t.detach().to(own[k].dtype))
         return IncompatibleKeys(missing, unexpected)
+
+    def _assign(self, key: str, new: Tensor, old: Tensor) -> None:
+        place, _, name = key.rpartition(".")
+        owner = self.get_submodule(place)
+        if name in owner._buffers:
+            owner._buffers[name] = new
+        elif isinstance(new, Parameter):
+            new.requires_grad_(old.requires_grad)
+            owner._parameters[name] = new
+        else:
+            owner._parameters[name] = Parameter(new.detach(), old.requires_grad)
 
     # ---- printing ---------------------------------------------------------------------------------------------------
 

@@ -68,6 +68,36 @@ def test_calling_passes_arguments_and_hooks_change_them() -> None:
     np.testing.assert_allclose(block(x, 2.0).detach().numpy(), plain)
 
 
+def test_assigned_state_keeps_its_dtype_and_memory() -> None:
+    block, other = Block(), Block().double()
+    block.scale.requires_grad_(False)
+    state = other.state_dict() | {"inner.0.bias": other.inner[0].bias}
+    block.load_state_dict(state, assign=True)
+    assert {k: t.dtype for k, t in block.state_dict().items()} == {k: t.dtype for k, t in state.items()}
+    assert [n for n, p in block.named_parameters() if not p.requires_grad] == ["scale"]
+    assert block.inner[0].bias is other.inner[0].bias
+    assert isinstance(block.inner[0].weight, nn.Parameter)
+    with lampion.no_grad():
+        state["scale"].add_(1)
+    assert block.scale.tolist() == [2, 2]
+
+
+def test_a_submodule_is_replaced_or_added_by_its_name() -> None:
+    block = Block()
+    relu, gelu = nn.ReLU(), nn.GELU()
+    block.set_submodule("inner.1", gelu)
+    block.set_submodule("inner.last", relu)
+    assert (block.inner[1], block.inner.last) == (gelu, relu)
+    for target, kind, strict in (
+        ("inner.other", AttributeError, True),
+        ("nowhere.x", AttributeError, False),
+        ("", ValueError, False),
+        ("plain", AttributeError, False),
+    ):
+        with pytest.raises(kind, match="submodule"):
+            block.set_submodule(target, relu, strict)
+
+
 def test_state_dict_round_trip_copies_and_shares() -> None:
     one, two = Block(), Block()
     state = one.state_dict()

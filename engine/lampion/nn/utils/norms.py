@@ -29,7 +29,7 @@ class _Hook:
     @classmethod
     def of(cls, module: Module, name: str) -> tuple[int, Any]:
         """The hook on `name` with its key. Raises ValueError where there is none."""
-        for key, hook in module._forward_pre_hooks.items():
+        for key, (hook, *_) in module._module_hooks.before.items():
             if isinstance(hook, cls) and hook.name == name:
                 return key, hook
         raise ValueError(f"{cls.__name__}: not found on {name!r} of {type(module).__name__}")
@@ -40,7 +40,7 @@ class _Hook:
         module.__dict__.pop(self.name, None)
         for name in names:
             delattr(module, name)
-        del module._forward_pre_hooks[key]
+        del module._module_hooks.before[key]
         module.register_parameter(self.name, Parameter(value))
 
 
