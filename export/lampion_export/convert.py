@@ -80,6 +80,16 @@ def in_plain_ops(g: Graph, op: Fused, *inputs: ir.Value) -> tuple[ir.Value, ...]
     return tuple(g.value(t._value) for t in (result if isinstance(result, tuple) else (result,)))
 
 
+def check_opset(g: Graph, op: Primitive, first: int, last: int | None = None) -> None:
+    """Raises UnsupportedError outside the opsets in which an op can be written."""
+    if g.opset < first or (last is not None and g.opset > last):
+        known = f"up to opset {last}" if last is not None and g.opset > last else f"from opset {first}"
+        raise UnsupportedError(
+            f"{type(op).__name__.lower()} can't be exported at opset {g.opset}: onnxruntime has its operator {known}",
+            hint=f"export with opset={first if g.opset < first else last}",
+        )
+
+
 def _converter(op: Primitive) -> Converter:
     kind = type(op)
     if kind in _refusals:

@@ -106,9 +106,10 @@ class Graph:
         """A size as int64 of shape [1]."""
         if not isinstance(n, SymInt):
             return self.constant(np.array([n], np.int64))
-        if n not in self._sizes:
-            self._sizes[n] = self._polynomial(n)
-        return self._sizes[n]
+        key = str(n)  # a SymInt itself is no key: where two hashes meet, whether they are equal may depend on the sizes
+        if key not in self._sizes:
+            self._sizes[key] = self._polynomial(n)
+        return self._sizes[key]
 
     def shape(self, shape: Shape) -> ir.Value:
         """A shape as int64 of shape [rank]."""

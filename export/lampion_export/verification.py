@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +63,12 @@ def verify(
     also: Mapping[str, Example] | None = None,
     rtol: float = 1e-4,
     atol: float = 1e-5,
+    drawn: Collection[str] = (),
 ) -> Report:
     """Compares `function` run eagerly with the exported model in `session`, on further inputs `also`, by what they are called.
 
-    Floating point outputs may differ by atol + rtol * (largest magnitude of that output); all others not at all. Random
+    Of outputs in `drawn`, which hang on random numbers, only dtype and shape are compared. The others may, where floating
+    point, differ by atol + rtol * (largest magnitude of that output); all others not at all. Random
     inputs that the function itself refuses (an index that does not exist) are left out. Raises ExportError for a dynamic axis
     along which the function takes no size but the example's.
     """
@@ -81,7 +83,7 @@ def verify(
     for axis in axis_names(dynamic):
         wanted += _at_other_sizes(function, names, example, dynamic, axis, rng)
     return Report(
-        tuple(_compare(what, want, _answer(session, what, inputs), rtol, atol) for what, inputs, want in wanted)
+        tuple(_compare(what, want, _answer(session, what, inputs), rtol, atol, drawn) for what, inputs, want in wanted)
     )
 
 
@@ -178,11 +180,15 @@ def _noise(like: Array, shape: tuple[int, ...], rng: np.random.Generator) -> Arr
     return np.asarray(rng.standard_normal(shape) * spread + middle).astype(like.dtype)
 
 
-def _compare(what: str, want: Outputs, got: Mapping[str, Array], rtol: float, atol: float) -> Check:
+def _compare(
+    what: str, want: Outputs, got: Mapping[str, Array], rtol: float, atol: float, drawn: Collection[str]
+) -> Check:
     """The output that uses up most of what it is allowed."""
+    what = f"{what} (random numbers: dtype and shape alone)" if drawn else what
     worst = Check(what, 0.0, atol)
     for name, expected in want.items():
-        check = Check(what, distance(expected, got[name]), allowance(expected, rtol, atol))
+        compared = got[name] if name not in drawn or unlike(expected, got[name]) else expected
+        check = Check(what, distance(expected, compared), allowance(expected, rtol, atol))
         if not check.ok or check.error * worst.allowed > worst.error * check.allowed:
             worst = check
         if not check.ok:
@@ -198,9 +204,14 @@ def allowance(expected: Array, rtol: float, atol: float) -> float:
     return atol + rtol * float(finite.max(initial=0.0))
 
 
+def unlike(expected: Array, got: Array) -> bool:
+    """Whether two arrays differ in shape or dtype."""
+    return expected.shape != got.shape or expected.dtype != got.dtype
+
+
 def distance(expected: Array, got: Array) -> float:
     """The largest absolute difference; infinite for another shape or dtype, or nan and infinity in other places."""
-    if expected.shape != got.shape or expected.dtype != got.dtype:
+    if unlike(expected, got):
         return float("inf")
     if expected.dtype.kind != "f":
         return float(np.count_nonzero(expected != got))

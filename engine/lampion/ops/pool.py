@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from lampion import dtypes
 from lampion.kernels.convolution import Geometry, forward, input_gradient
 from lampion.ops.conv import Many, many
-from lampion.ops.create import zeros_like
+from lampion.ops.create import full, zeros_like
 from lampion.ops.promote import Op, cast
+from lampion.ops.reduce import mean
 from lampion.ops.shape import cat
-from lampion.symbolic import Shape, Spec
+from lampion.symbolic import Shape, Size, Spec, maximum, minimum
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -112,12 +114,12 @@ def avg_pool(
         exact = avg_pool(rank, cast(input, dtypes.float64), *settings)
         return cast(exact.round(decimals=6).trunc(), input.dtype)
     x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, 1, ceil_mode, 0)
-    mean: Tensor = AvgPool(kernel, at)(x)
+    means: Tensor = AvgPool(kernel, at)(x)
     if divisor_override is not None:
-        mean = mean * (math.prod(kernel) / divisor_override)
+        means = means * (math.prod(kernel) / divisor_override)
     elif (any(at.padding) and not count_include_pad) or (x is not input and ceil_mode):
-        mean = mean * (math.prod(kernel) / _counts(rank, input, x, kernel, at, count_include_pad))
-    return mean.squeeze(0) if input.ndim == rank + 1 else mean
+        means = means * (math.prod(kernel) / _counts(rank, input, x, kernel, at, count_include_pad))
+    return means.squeeze(0) if input.ndim == rank + 1 else means
 
 
 def adaptive_avg_pool(rank: int, input: Tensor, output_size: Any) -> Tensor:
@@ -131,19 +133,23 @@ def adaptive_avg_pool(rank: int, input: Tensor, output_size: Any) -> Tensor:
     return input
 
 
+def by_windows(reduce: Callable[..., Tensor], x: Tensor, dim: int, n: int, size: Size) -> Tensor:
+    """`reduce` over the `n` windows from floor(i size / n) to ceil((i + 1) size / n) along a dim."""
+    ends = [(i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
+    return cat([reduce(x.narrow(dim, a, b - a), dim, keepdim=True) for a, b in ends], dim)
+
+
 def many_or_none(value: Any, size: Shape) -> tuple[Any, ...]:
     """`value` per spatial dim, None meaning the input's size."""
     values = value if isinstance(value, list | tuple) else (value,) * len(size)
     return tuple(n if v is None else v for v, n in zip(values, size, strict=True))
 
 
-def _adapted(x: Tensor, dim: int, n: int, size: int) -> Tensor:
-    if size % n == 0:
+def _adapted(x: Tensor, dim: int, n: int, size: Size) -> Tensor:
+    if isinstance(size, int) and size % n == 0:
         shape = (*x.shape[:dim], n, size // n, *x.shape[dim + 1 :])
         return x.reshape(shape).mean(dim + 1)
-    ends = [(i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
-    pieces = [x.narrow(dim, a, b - a).mean(dim, keepdim=True) for a, b in ends]
-    return cat(pieces, dim)
+    return by_windows(mean, x, dim, n, size)
 
 
 def _prepared(
@@ -165,6 +171,8 @@ def _prepared(
     x = input.unsqueeze(0) if input.ndim == rank + 1 else input
     if ceil_mode:
         x = x.pad_constant([n for extra in reversed(_beyond(x.shape[2:], kernel, at)) for n in (0, extra)], fill)
+    if any(isinstance(n, int) and n < 1 for n in at.output_size(x.shape[2:], kernel)):
+        raise RuntimeError(f"{who}: no window of {list(kernel)} fits the input of shape {list(input.shape)}")
     return x, kernel, at
 
 
@@ -174,25 +182,23 @@ def _beyond(size: Shape, kernel: tuple[int, ...], at: Geometry) -> list[Any]:
     for n, k, s, p, d in zip(size, kernel, at.stride, at.padding, at.dilation, strict=True):
         reach = n + 2 * p - d * (k - 1) - 1
         windows = -(-reach // s) + 1
-        if (windows - 1) * s >= n + p:
-            windows -= 1
-        extra.append(max(0, (windows - 1) * s - reach))
+        windows = minimum(windows, -(-(n + p) // s))
+        extra.append(maximum(0, (windows - 1) * s - reach))
     return extra
 
 
-def _counts(rank: int, input: Tensor, x: Tensor, kernel: tuple[int, ...], at: Geometry, include_pad: bool) -> Any:
+def _counts(rank: int, input: Tensor, x: Tensor, kernel: tuple[int, ...], at: Geometry, include_pad: bool) -> Tensor:
     """The number of elements in each window: those of the input, and its padding if `include_pad`."""
-    inner = input.shape[-rank:]
-    ones = np.ones((1, 1, *inner))
+    inner, around = input.shape[-rank:], [n for p in reversed(at.padding) for n in (p, p)]
+    ones = full((1, 1, *inner), 1, dtype=x.dtype)
     if include_pad:
-        ones = np.pad(ones, [(0, 0), (0, 0), *[(p, p) for p in at.padding]], constant_values=1)
+        ones = ones.pad_constant(around, 1)
     grown = [n + 2 * p for n, p in zip(x.shape[2:], at.padding, strict=True)]
-    start = [0 if include_pad else p for p in at.padding]
-    full = np.zeros((1, 1, *grown))
-    inside: Any = (..., *[slice(a, a + n) for a, n in zip(start, ones.shape[2:], strict=True)])
-    full[inside] = ones
-    counts = forward(full, np.ones((1, 1, *kernel)), at._replace(padding=(0,) * rank))
-    return np.maximum(counts, 1).astype(x.dtype.numpy)
+    missing = [n - m for n, m in zip(grown, ones.shape[2:], strict=True)]
+    before = [0 if include_pad else p for p in at.padding]
+    ends = [n for b, m in reversed(list(zip(before, missing, strict=True))) for n in (b, m - b)]
+    means: Tensor = AvgPool(kernel, at._replace(padding=(0,) * rank))(ones.pad_constant(ends))
+    return (means * math.prod(kernel)).round().clamp(min=1)
 
 
 def _uniform(x: Any, kernel: tuple[int, ...]) -> Any:

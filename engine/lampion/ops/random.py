@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion import dtypes
-from lampion.ops.analysis import exp, log1p, tan
+from lampion.ops.analysis import exp, log, log1p, tan
 from lampion.ops.complex import view_as_complex
 from lampion.ops.create import check_device, new, zeros_like
 from lampion.ops.promote import Op, cast
+from lampion.ops.reduce import cumsum
 from lampion.ops.shape import sizes
+from lampion.ops.sorting import topk
 from lampion.symbolic import Shape, Spec, broadcast_shapes
-from lampion.tape import Handle
+from lampion.tape import Handle, tracing
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -176,6 +178,8 @@ def randperm(
 ) -> Tensor:
     """0 to n - 1 in random order."""
     check_device(device)
+    if tracing():
+        return cast(rand(n, dtype=dtypes.float64, generator=generator).argsort(), dtypes.of(dtype or dtypes.int64))
     order = (generator or default_generator).numpy.permutation(n)
     return new(order.astype(dtypes.of(dtype or dtypes.int64).numpy), requires_grad)
 
@@ -270,11 +274,25 @@ def multinomial(
         raise RuntimeError(
             f"multinomial: cannot draw {num_samples} samples from {input.shape[-1]} classes; pass replacement=True"
         )
+    if isinstance(input._value.data, Spec):
+        return _multinomial_traced(input, num_samples, replacement, generator)
     weights = input.detach().numpy().astype(np.float64)
     rows = weights.reshape(-1, weights.shape[-1])
     source = (generator or default_generator).numpy
     draws = [source.choice(len(r), num_samples, replace=replacement, p=r / r.sum()) for r in rows]
     return new(np.array(draws, np.int64).reshape(*weights.shape[:-1], num_samples), False)
+
+
+def _multinomial_traced(input: Tensor, count: int, replacement: bool, generator: Generator | None) -> Tensor:
+    """In ops: a uniform number's place among the shares added up, or the largest of weights on which Gumbel noise was put."""
+    kind = dtypes.float64
+    weights = cast(input.detach(), kind)
+    if replacement:
+        ends = cumsum(weights, -1)
+        numbers = rand(*input.shape[:-1], count, 1, dtype=kind, generator=generator) * ends[..., -1:].unsqueeze(-1)
+        return (numbers >= ends.unsqueeze(-2)).sum(-1)
+    noise = -log(-log1p(-rand(*input.shape, dtype=kind, generator=generator)))
+    return topk(log(weights) + noise, count, -1)[1]
 
 
 def _float(dtype: Any) -> dtypes.dtype:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from lampion.ops import comparison as c
-from lampion_export.convert import converts
+from lampion_export.convert import check_opset, converts
 from lampion_export.graph import Graph, is_bool
 from lampion_export.kernels import widened
 
@@ -27,6 +27,8 @@ def compare(g: Graph, op: Any, *inputs: ir.Value) -> ir.Value:
 @converts(*LOGIC)
 def logic(g: Graph, op: Any, *inputs: ir.Value) -> ir.Value:
     name = LOGIC[type(op)]
+    if not is_bool(inputs[0]):
+        check_opset(g, op, 18)
     return g.typed(name if is_bool(inputs[0]) else f"Bitwise{name}", *inputs)
 
 

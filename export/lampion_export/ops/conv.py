@@ -16,14 +16,14 @@ from lampion_export.graph import Graph
 
 @converts(c.Convolution)
 def convolution(g: Graph, op: c.Convolution, x: ir.Value, w: ir.Value) -> ir.Value:
-    return g.typed("Conv", x, w, **attributes(op.at), kernel_shape=g.shape_of(w)[2:])
+    return g.typed("Conv", x, w, **attributes(op.at), **kernel_shape(g.shape_of(w)[2:]))
 
 
 @converts(c.ConvolutionInput)
 def input_gradient(g: Graph, op: c.ConvolutionInput, x: ir.Value, w: ir.Value) -> ir.Value:
     kernel = g.shape_of(w)[2:]
     extra = output_padding(op.at, op.size, g.shape_of(x)[2:], kernel)
-    return g.typed("ConvTranspose", x, w, **attributes(op.at), kernel_shape=kernel, output_padding=extra)
+    return g.typed("ConvTranspose", x, w, **attributes(op.at), **kernel_shape(kernel), output_padding=extra)
 
 
 @converts(c.ConvolutionWeight)
@@ -49,8 +49,19 @@ def weight_gradient(g: Graph, op: c.ConvolutionWeight, x: ir.Value, y: ir.Value)
     return g.op("Slice", w, g.shape((0,) * len(shape)), g.shape(shape), dtype=x.dtype)
 
 
+def kernel_shape(sizes: Shape) -> dict[str, Any]:
+    """The attribute, which may be left away, where the sizes are known."""
+    return {} if any(isinstance(n, SymInt) for n in sizes) else {"kernel_shape": sizes}
+
+
 def attributes(at: Geometry) -> dict[str, Any]:
-    """A geometry as ONNX's attributes."""
+    """A geometry as ONNX's attributes. Raises UnsupportedError for one that depends on a size that varies."""
+    if any(isinstance(n, SymInt) for part in (at.stride, at.padding, at.dilation) for n in part):
+        raise UnsupportedError(
+            f"convolution with stride {at.stride}, padding {at.padding} and dilation {at.dilation} can't be exported: ONNX "
+            "wants them as known numbers",
+            hint="leave the axis of the kernel out of `dynamic`",
+        )
     return {"strides": at.stride, "pads": (*at.padding, *at.padding), "dilations": at.dilation, "group": at.groups}
 
 

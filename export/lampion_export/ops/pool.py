@@ -45,4 +45,6 @@ def windows(at: Geometry, kernel: tuple[int, ...]) -> dict[str, Any]:
     """A pooling's geometry as ONNX's attributes."""
     settings = attributes(at)
     del settings["group"]
+    if not any(n != 1 for n in at.dilation):  # which AveragePool knows from opset 19
+        del settings["dilations"]
     return settings | {"kernel_shape": kernel}

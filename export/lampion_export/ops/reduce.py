@@ -24,8 +24,12 @@ def reduction(g: Graph, op: Any, x: ir.Value) -> ir.Value:
     assert x.dtype is not None
     name = REDUCTIONS[type(op)]
     wide = g.cast(x, widened(name, x.dtype))
-    dims = g.constant(np.array(op.dims, np.int64))
-    return g.cast(g.op(name, wide, dims, keepdims=int(op.keepdim), dtype=wide.dtype), x.dtype)
+    if g.opset < 18 and name != "ReduceSum":
+        result = g.op(name, wide, axes=op.dims, keepdims=int(op.keepdim), dtype=wide.dtype)
+    else:
+        dims = g.constant(np.array(op.dims, np.int64))
+        result = g.op(name, wide, dims, keepdims=int(op.keepdim), dtype=wide.dtype)
+    return g.cast(result, x.dtype)
 
 
 @converts(*ARGUMENTS)

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from lampion import dtypes
+from lampion.errors import UntraceableError
 from lampion.ops.conv import Many, many
-from lampion.ops.pool import many_or_none
+from lampion.ops.pool import by_windows, many_or_none
 from lampion.ops.promote import as_tensor
 from lampion.ops.random import rand
+from lampion.ops.reduce import amax
+from lampion.symbolic import SymInt
 from lampion.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -49,6 +52,15 @@ def adaptive_max_pool(rank: int, input: Tensor, output_size: Any, return_indices
         values, places = input.flatten(-rank).max(-1)
         shape = (*values.shape, *[1] * rank)
         values, places = values.reshape(shape), places.reshape(shape)
+    elif any(isinstance(n, SymInt) for n in sizes):
+        if return_indices:
+            raise UntraceableError(
+                f"adaptive_max_pool{rank}d: places among sizes that vary, {list(sizes)}, are not known while tracing",
+                "return_indices=False, or leave these axes out of `dynamic`",
+            )
+        for dim, (n, size) in enumerate(zip(target, sizes, strict=True), input.ndim - rank):
+            input = by_windows(amax, input, dim, n, size)
+        return input
     else:
         values, places = _largest(input, rank, [_windows(n, size) for n, size in zip(target, sizes, strict=True)])
     return (values, places) if return_indices else values
