@@ -16,6 +16,7 @@ from lampion_export import ops as _converters  # noqa: F401 - registers them
 from lampion_export.card import complete_card, made_here
 from lampion_export.convert import convert
 from lampion_export.errors import ExportError
+from lampion_export.hunting import TRIES
 from lampion_export.passes import optimize
 from lampion_export.preprocessing import Preprocessed, graph_part
 from lampion_export.trace import Dynamic, Example, check_dynamic, named_example, state_of, trace
@@ -23,7 +24,7 @@ from lampion_export.writing import Exported, is_large, serialized, writable, wri
 
 OPSET = 21
 IR_VERSION = 10
-OPSETS = range(17, 29)
+OPSETS = range(18, 25)
 
 __all__ = ["Exported", "build", "export", "serialized"]
 
@@ -37,6 +38,7 @@ def export(
     card: Card | Mapping[str, Any] | None = None,
     transform: Any = None,
     opset: int = OPSET,
+    hunt: int = TRIES,
     external_data: bool | None = None,
     quiet: bool = False,
 ) -> Exported:
@@ -51,6 +53,7 @@ def export(
     transform: the `lampion.transforms.Compose` that the model was trained with. Its geometry goes into the card, its
         arithmetic into the graph, and the input becomes uint8 images [batch, height, width, channel].
     opset: the ONNX operator set to write.
+    hunt: how many inputs to try in search of ways through choices and loops that nothing took yet; see `verify`.
     external_data: True writes the weights beside the model, into `path` + ".data"; so does None above 1.8 GB.
 
     Raises UntraceableError where Python would look at a traced value, UnsupportedError for an op without converter,
@@ -68,7 +71,7 @@ def export(
     onnx_model = build(function, examples, axes, opset)
     described = complete_card(card, target.stem, onnx_model.graph, transform, made_here() | _provenance(model))
     return write_verified(
-        onnx_model, function, examples, axes, target, described, external_data=external_data, quiet=quiet
+        onnx_model, function, examples, axes, target, described, hunt=hunt, external_data=external_data, quiet=quiet
     )
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import onnx_ir as ir
 
 from lampion_edge import METADATA_CARD, METADATA_GOLDEN, Card, EdgeError, Golden, ModelFile, Session
-from lampion_export.drawn import drawn_outputs
 from lampion_export.errors import ExportError, MismatchError
+from lampion_export.hunting import TRIES
 from lampion_export.trace import Dynamic, Example
 from lampion_export.verification import Reference, Report, allowance, run_eagerly, verify
 
@@ -46,27 +46,27 @@ def write_verified(
     card: Card,
     *,
     also: Mapping[str, Example] | None = None,
+    hunt: int = TRIES,
     external_data: bool | None = None,
     quiet: bool = False,
 ) -> Exported:
     """Writes `model` with `card` and golden samples to `target`, if it answers as `function` does on the examples.
 
-    `also` are further inputs to compare on, by what they are called. Weights go into a file beside the model with
-    `external_data`, or where they are too many for one. Raises MismatchError or ExportError; nothing is written then.
+    `also` are further inputs to compare on, by what they are called; `hunt` is for `verify`. Weights go into a file beside the
+    model with `external_data`, or where they are too many for one. Raises MismatchError or ExportError and writes nothing then.
     """
     with _draft(model, target, external_data) as path:
         with _writing(target):
             _save(model, path, card)
         session = _session(path, target)
-        drawn = drawn_outputs(model)
-        report = verify(function, session, examples, dynamic, also=also, drawn=drawn)
+        report = verify(function, session, examples, dynamic, also=also, model=model, hunt=hunt)
         if not report.ok:
             raise MismatchError(f"the exported graph differs from what ran, so nothing was written:\n{report}")
-        golden = None if drawn else _golden(function, session, examples, dynamic)
+        golden = _golden(function, session, examples, dynamic)
         with _writing(target):
             _save(model, path, card, golden)
         session = _session(path, target)
-        if (replayed := session.verify()).ok is False:
+        if not (replayed := session.verify()).ok:
             raise MismatchError(f"the golden samples do not replay, so nothing was written:\n{replayed}")
         with _writing(target):
             _publish(path.parent, target)

@@ -6,6 +6,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from lampion_export.passes.affine_into_conv import AffineIntoConv
+from lampion_export.passes.drop_identity import DropIdentity
 from lampion_export.passes.pad_into_conv import PadIntoConv
 
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
@@ -13,7 +14,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     common.CommonSubexpressionEliminationPass(),
     AffineIntoConv(),
     PadIntoConv(),
-    common.IdentityEliminationPass(),
+    DropIdentity(),
     common.RemoveUnusedNodesPass(),
 )
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lampion
+from lampion.control import cond
 from lampion_edge import Session
 from lampion_export.card import complete_card
 from lampion_export.exporter import build, serialized
@@ -38,6 +39,12 @@ CASES: list[tuple[str, Any, list[str]]] = [
     ("zeros around", lambda x: conv(pad(x, (0, 1, 2, 3)), W, padding=1), ["Conv"]),
     ("ones around stay", lambda x: conv(pad(x, (1, 1, 1, 1), value=1.0), W), ["Pad", "Conv"]),
     ("channels added stay", lambda x: conv(pad(x[:, :2], (0, 0, 0, 0, 0, 1)), W), ["Slice", "Pad", "Conv"]),
+    (
+        "a body's output keeps the node that brings it in",
+        lambda x: (lambda y: cond(y.amin() > 0, lambda: y, lambda: -y))(x + 1),
+        ["Add", "ReduceMin", "Greater", "Reshape", "If"],
+    ),
+    ("what is given twice has two names", lambda x: (lambda y: (y, y))(x + 1), ["Add", "Identity"]),
     ("what nobody uses goes", lambda x: (x.exp(), x + 1)[1], ["Add"]),
     ("what is computed twice is computed once", lambda x: x.exp() * x.exp(), ["Exp", "Mul"]),
 ]
