@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -101,8 +101,17 @@ def _ended_by(moment: float) -> Iterator[None]:
 class Pair:
     """The function beside the file. With `lenient`, an input on the boundary between two ways is no disagreement."""
 
-    def __init__(self, function: Function, session: Session, rtol: float, atol: float, lenient: bool) -> None:
+    def __init__(
+        self,
+        function: Function,
+        session: Session,
+        rtol: float,
+        atol: float,
+        lenient: bool,
+        drawn: Collection[str] = (),
+    ) -> None:
         self.function, self.session, self.rtol, self.atol, self.lenient = function, session, rtol, atol, lenient
+        self.drawn = drawn
         self.names = [spec.name for spec in session.outputs]
 
     def check(self, what: str, inputs: Example, until: float) -> Check:
@@ -118,7 +127,7 @@ class Pair:
             got = self.session.run(inputs)
         except EdgeError as error:
             return Check(what, float("inf"), 0.0, f"the file fails where the model does not: {error}")
-        check = _compare(what, want, got, self.rtol, self.atol)
+        check = _compare(what, want, got, self.rtol, self.atol, self.drawn)
         return check if check.ok or not self.lenient else self._excused(check, inputs, want, got, until)
 
     def _fails(self, inputs: Example) -> bool:
@@ -136,7 +145,7 @@ class Pair:
                 moved = run_eagerly(self.function, breathed, self.names, until)
             except Exception:  # the model refuses what lies there, which says nothing of its answers
                 continue
-            if _compare(check.what, moved, got, self.rtol, self.atol).ok:
+            if _compare(check.what, moved, got, self.rtol, self.atol, self.drawn).ok:
                 return replace(check, boundary=True)
             moves.append(max(distance(want[name], moved[name]) for name in want))
         return replace(check, boundary=4 * min(moves, default=0.0) >= check.error)
@@ -156,11 +165,15 @@ def _breathed_on(inputs: Example) -> Iterator[Example]:
         yield {name: changed(array, low, high) for name, array in inputs.items()}
 
 
-def _compare(what: str, want: Outputs, got: Mapping[str, Array], rtol: float, atol: float) -> Check:
+def _compare(
+    what: str, want: Outputs, got: Mapping[str, Array], rtol: float, atol: float, drawn: Collection[str]
+) -> Check:
     """The output that uses up most of what it is allowed."""
+    what = f"{what} (random numbers: dtype and shape alone)" if drawn else what
     worst = Check(what, 0.0, atol)
     for name, expected in want.items():
-        check = Check(what, distance(expected, got[name]), allowance(expected, rtol, atol))
+        compared = got[name] if name not in drawn or unlike(expected, got[name]) else expected
+        check = Check(what, distance(expected, compared), allowance(expected, rtol, atol))
         if not check.ok or check.error * worst.allowed > worst.error * check.allowed:
             worst = check
         if not check.ok:
@@ -176,9 +189,14 @@ def allowance(expected: Array, rtol: float, atol: float) -> float:
     return atol + rtol * float(finite.max(initial=0.0))
 
 
+def unlike(expected: Array, got: Array) -> bool:
+    """Whether two arrays differ in shape or dtype."""
+    return expected.shape != got.shape or expected.dtype != got.dtype
+
+
 def distance(expected: Array, got: Array) -> float:
     """The largest absolute difference; infinite for another shape or dtype, or nan and infinity in other places."""
-    if expected.shape != got.shape or expected.dtype != got.dtype:
+    if unlike(expected, got):
         return float("inf")
     if expected.dtype.kind != "f":
         return float(np.count_nonzero(expected != got))

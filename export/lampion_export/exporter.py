@@ -24,7 +24,7 @@ from lampion_export.writing import Exported, is_large, serialized, writable, wri
 
 OPSET = 21
 IR_VERSION = 10
-OPSETS = range(18, 25)
+OPSETS = range(17, 29)
 
 __all__ = ["Exported", "build", "export", "serialized"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,17 +98,19 @@ def verify(
     hunt: int = TRIES,
     rtol: float = 1e-4,
     atol: float = 1e-5,
+    drawn: Collection[str] = (),
 ) -> Report:
     """Compares `function` run eagerly with the exported model in `session`, on further inputs `also`, by what they are called.
 
-    Floating point outputs may differ by atol + rtol * (largest magnitude of that output); all others not at all. Inputs other
-    than the example that the function itself refuses (an index that does not exist) are left out, except that where it fails an
-    assert the file must fail too. With `model`, the graph in the session, up to `hunt` more inputs are tried in search of ways
-    through its If and Loop that nothing took yet, for 3 seconds per 400; 0 tries none. Raises ExportError for a dynamic axis
-    along which the function takes no size but the example's, and what the function raises for the example.
+    Of outputs in `drawn`, which hang on random numbers, only dtype and shape are compared. The others may, where floating
+    point, differ by atol + rtol * (largest magnitude of that output); all others not at all. Inputs other than the example
+    that the function itself refuses (an index that does not exist) are left out, except that where it fails an assert the file
+    must fail too. With `model`, the graph in the session, up to `hunt` more inputs are tried in search of ways through its If
+    and Loop that nothing took yet, for 3 seconds per 400; 0 tries none. Raises ExportError for a dynamic axis along which the
+    function takes no size but the example's, and what the function raises for the example.
     """
     watch = Watch(model) if model is not None and hunt and has_branches(model) else None
-    log = Log(Pair(function, session, rtol, atol, watch is not None).check, watch)
+    log = Log(Pair(function, session, rtol, atol, watch is not None, drawn).check, watch)
     log.start(example)
     rng = np.random.default_rng(0)
     for i in range(3):

@@ -13,6 +13,7 @@ from typing import Any
 import onnx_ir as ir
 
 from lampion_edge import METADATA_CARD, METADATA_GOLDEN, Card, EdgeError, Golden, ModelFile, Session
+from lampion_export.drawn import drawn_outputs
 from lampion_export.errors import ExportError, MismatchError
 from lampion_export.hunting import TRIES
 from lampion_export.trace import Dynamic, Example
@@ -59,14 +60,15 @@ def write_verified(
         with _writing(target):
             _save(model, path, card)
         session = _session(path, target)
-        report = verify(function, session, examples, dynamic, also=also, model=model, hunt=hunt)
+        drawn = drawn_outputs(model)
+        report = verify(function, session, examples, dynamic, also=also, drawn=drawn, model=model, hunt=hunt)
         if not report.ok:
             raise MismatchError(f"the exported graph differs from what ran, so nothing was written:\n{report}")
-        golden = _golden(function, session, examples, dynamic)
+        golden = None if drawn else _golden(function, session, examples, dynamic)
         with _writing(target):
             _save(model, path, card, golden)
         session = _session(path, target)
-        if not (replayed := session.verify()).ok:
+        if (replayed := session.verify()).ok is False:
             raise MismatchError(f"the golden samples do not replay, so nothing was written:\n{replayed}")
         with _writing(target):
             _publish(path.parent, target)
