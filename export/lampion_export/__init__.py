@@ -5,6 +5,8 @@ from lampion_export.convert import converts
 from lampion_export.errors import ExportError, MismatchError, UnsupportedError
 from lampion_export.exporter import Exported, export
 from lampion_export.foreign import add_card
+from lampion_export.sklearn_models import from_sklearn
+from lampion_export.torch_models import from_torch
 from lampion_export.verification import Check, Report, verify
 
 __all__ = [
@@ -18,5 +20,7 @@ __all__ = [
     "add_card",
     "converts",
     "export",
+    "from_sklearn",
+    "from_torch",
     "verify",
 ]
