@@ -127,4 +127,4 @@ def _shifted(a: Array, example: Array, numbers: Sequence[float], rng: Rng) -> Ar
 
 
 def _thinned(a: Array, example: Array, numbers: Sequence[float], rng: Rng) -> Array:
-    return cast(a * (rng.random(a.shape) < rng.choice([0.1, 0.5, 0.9])), a)
+    return cast(np.where(rng.random(a.shape) < rng.choice([0.1, 0.5, 0.9]), a, 0), a)

@@ -125,6 +125,10 @@ class Hunt:
 
     def run(self) -> None:
         """What is systematic first, then the boundaries between what was found, then chance while a way is missing."""
+        with np.errstate(all="ignore"):
+            self._run()
+
+    def _run(self) -> None:
         self._systematic()
         self._boundaries()
         while self._more() and any(not way.inputs for way in self.log.ways()):
