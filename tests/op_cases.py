@@ -547,6 +547,11 @@ def _from_factors(name: str, **kwargs: Any) -> Function:
     return lambda t, x, b: getattr(t.linalg, name)(*t.linalg.lu_factor(x), b, **kwargs)
 
 
+def _by_ldl(t: Any, x: Any, b: Any) -> Any:
+    factor, pivots, info = t.linalg.ldl_factor_ex(x + x.mT)
+    return factor, pivots, info, t.linalg.ldl_solve(factor, pivots, b)
+
+
 def linear_algebra() -> Iterator[Case]:
     for name in ("det", "slogdet", "inv", "matrix_exp", "svdvals", "cond", "pinv"):
         yield case(f"linalg {name}", _linalg(name), _square(3, 2), batch=(0,), refused=name != "det")
@@ -625,6 +630,9 @@ def linear_algebra() -> Iterator[Case]:
         yield case(
             f"lu_solve {settings}", _from_factors("lu_solve", **settings), _square(3), real(3, 3), traceable=False
         )
+    for batch in ((), (2,)):
+        yield case(f"ldl {batch}", _by_ldl, real(*batch, 5, 5), real(5, 2), differentiable=False, refused=True)
+    yield case("hash_tensor", f("hash_tensor", 1), real(2, 3), batch=(0,), differentiable=False, refused=True)
     for ord in (2, 1, 0.5, 3, np.inf, -np.inf, -2):
         yield case(f"vector_norm {ord}", _linalg("vector_norm", ord, dim=1), real(2, 3), batch=(0,))
     yield case("vector_norm 0", _linalg("vector_norm", 0), exactly([0.0, 1.0, 2.0]), differentiable=False)

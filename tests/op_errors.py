@@ -181,5 +181,10 @@ REFUSALS = [
         ("one_hot beyond", lambda t: t.nn.functional.one_hot(ints(t), 3), RuntimeError, "(?i)class"),
         ("dtype of int default", lambda t: t.set_default_dtype(t.int64), TypeError, "floating"),
         ("multinomial", lambda t: t.multinomial(t.ones(2), 3), RuntimeError, "sample"),
+        ("memory for a GPU", lambda t: t.ones(2, pin_memory=True), RuntimeError, "accelerator|there is none"),
+        ("ldl_solve of other rows", lambda t: t.linalg.ldl_solve(t.eye(3), ints(t).int(), t.ones(2, 2)), RuntimeError,
+         "(?i)incompatible|expected pivots"),
+        ("ldl_factor of a zero", lambda t: t.linalg.ldl_factor(t.zeros(2, 2)), RuntimeError, "(?i)singular|zero"),
+        ("hash_tensor by another rule", lambda t: t.hash_tensor(t.ones(2), mode=1), RuntimeError, "(?i)mode"),
     )
 ]  # fmt: skip

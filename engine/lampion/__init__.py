@@ -241,6 +241,7 @@ from lampion.ops.diagonal import (
 )
 from lampion.ops.einsum import einsum, tensordot
 from lampion.ops.facts import can_cast, is_floating_point, is_nonzero, is_same_size, is_signed, numel, result_type
+from lampion.ops.hashing import hash_tensor
 from lampion.ops.histogram import (
     histc,
     histogram,
@@ -667,6 +668,7 @@ __all__ = [
     "half",
     "hamming_window",
     "hann_window",
+    "hash_tensor",
     "heaviside",
     "histc",
     "histogram",

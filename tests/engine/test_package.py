@@ -27,6 +27,7 @@ INTERNAL = {
         "binary",
         "cast",
         "check_device",
+        "dense",
         "checked",
     ),
     *(

@@ -150,6 +150,36 @@ def test_weight_norm(way: str, dim: int | None) -> None:
     assert names[1] == names[3]
 
 
+@pytest.mark.parametrize("trivial", [True, False])
+@pytest.mark.parametrize("kind", ["matrix_exp", "cayley", "householder"])
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5)])
+def test_orthogonal(shape: tuple[int, int], kind: str, trivial: bool) -> None:
+    x = np.random.default_rng(1).normal(size=shape)
+    q, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(max(shape), max(shape))))
+    signs = np.zeros(shape)
+    np.fill_diagonal(signs, 1 if trivial else [1, -1, 1, -1][: min(shape)])
+
+    def run(t: Any, tensor: Any) -> Any:
+        module = t.nn.utils.parametrizations.orthogonal(
+            t.nn.Linear(*reversed(shape), bias=False).double(), "weight", kind, use_trivialization=trivial
+        )
+        with t.no_grad():
+            module.parametrizations.weight.original.copy_(
+                tensor(np.tril(x, -1) + signs if kind == "householder" else x)
+            )
+            if trivial:
+                module.parametrizations.weight[0].base.copy_(tensor(q))
+        (module.weight * tensor(x)).sum().backward()
+        found = [module.weight, module.parametrizations.weight.original.grad]
+        if kind == "householder" or trivial:
+            module.weight = tensor(q[: shape[0], : shape[1]])
+            found += [] if trivial else [module.weight, module.parametrizations.weight.original]
+        weight = module.weight if shape[0] >= shape[1] else module.weight.mT
+        return [*found, weight.mT @ weight]
+
+    agree(run)
+
+
 @pytest.mark.parametrize("kind", ["Linear", "Conv1d", "ConvTranspose1d"])
 @pytest.mark.parametrize("way", ["parametrizations", "hooks"])
 @pytest.mark.filterwarnings("ignore:.*spectral_norm.*:FutureWarning", "ignore:.*spectral_norm.*:UserWarning")

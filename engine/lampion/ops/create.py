@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from lampion import dtypes
+from lampion.layout import strided
 from lampion.ops.promote import Op, as_tensor
 from lampion.ops.shape import sizes
 from lampion.symbolic import Shape, Spec, SymInt
@@ -14,6 +17,27 @@ from lampion.tape import Handle, Value, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def dense(make: Callable[P, R]) -> Callable[..., R]:
+    """A function that makes tensors, which takes PyTorch's `layout` and `pin_memory` too.
+
+    Raises RuntimeError for another layout than `lampion.strided`, and for memory pinned for a GPU.
+    """
+
+    @wraps(make)
+    def function(*args: Any, layout: Any = None, pin_memory: bool | None = None, **kwargs: Any) -> R:
+        if layout not in (None, strided):
+            raise RuntimeError(f"{make.__name__}: layout {layout} is not available: lampion's tensors are dense arrays")
+        if pin_memory:
+            raise RuntimeError(f"{make.__name__}: pin_memory is for copies to a GPU, and there is none; leave it out")
+        return make(*args, **kwargs)
+
+    return function
 
 
 class Full(Op):
@@ -36,6 +60,7 @@ class Range(Op):
         return Spec(((self.stop - self.start + self.step - 1) // self.step,), np.int64)
 
 
+@dense
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new tensor from a number, nested lists or an array, always copied.
 
@@ -87,21 +112,25 @@ def _evenly(start: Any, end: Any, steps: int, kind: dtypes.dtype) -> np.ndarray[
     )
 
 
+@dense
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros."""
     return full(sizes(size), 0.0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
+@dense
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones."""
     return full(sizes(size), 1.0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
+@dense
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """As `zeros`: memory without content would make runs differ."""
     return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@dense
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """One number everywhere; its dtype is the number's unless given."""
     check_device(device)
@@ -114,16 +143,19 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     return new(np.full(shape, fill_value, kind.numpy), requires_grad)
 
 
+@dense
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape and dtype of `input`."""
     return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@dense
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape and dtype of `input`."""
     return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@dense
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -134,6 +166,7 @@ def full_like(
 empty_like = zeros_like
 
 
+@dense
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Tensor:
     """start, start + step, ... below `end`; `arange(n)` counts from 0. int64 for integers, else the default float."""
     check_device(device)
@@ -152,6 +185,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
     return new(np.arange(start, end, step).astype(kind.numpy), False)
 
 
+@dense
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None) -> Tensor:
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
     check_device(device)
@@ -159,6 +193,7 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
     return new(_evenly(start, end, steps, kind).astype(kind.numpy), False)
 
 
+@dense
 def logspace(start: Any, end: Any, steps: int, base: Any = 10.0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """base ** x for `steps` evenly spaced x from `start` to `end`, both included."""
     check_device(device)
@@ -167,6 +202,7 @@ def logspace(start: Any, end: Any, steps: int, base: Any = 10.0, *, dtype: Any =
         return new(np.asarray(np.power(float(base), _evenly(start, end, steps, kind))).astype(kind.numpy), False)
 
 
+@dense
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones on the diagonal of [n, m], zeros elsewhere."""
     check_device(device)
@@ -174,6 +210,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return new(np.eye(n, m, dtype=kind.numpy), requires_grad)
 
 
+@dense
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The places of the elements of a [row, col] matrix on and below a diagonal: int64 [2, count]."""
     check_device(device)
@@ -181,6 +218,7 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
     return new(np.stack(places).astype((dtypes.of(dtype) if dtype is not None else dtypes.int64).numpy), False)
 
 
+@dense
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The places of the elements of a [row, col] matrix on and above a diagonal: int64 [2, count]."""
     check_device(device)
@@ -188,12 +226,14 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
     return new(np.stack(places).astype((dtypes.of(dtype) if dtype is not None else dtypes.int64).numpy), False)
 
 
+@dense
 def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """One number as a tensor without dims, of the default float dtype unless given."""
     kind = dtype if dtype is not None else dtypes.get_default_dtype()
     return full((), s, dtype=kind, device=device, requires_grad=requires_grad)
 
 
+@dense
 def empty_strided(
     size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -207,6 +247,7 @@ def empty_strided(
     return new(np.lib.stride_tricks.as_strided(np.zeros(room, kind), tuple(size), steps), requires_grad)
 
 
+@dense
 def empty_permuted(
     size: Any, physical_layout: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lampion.tensor import Tensor
 
 
+@create.dense
 def new_tensor(
     input: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -20,6 +21,7 @@ def new_tensor(
     return create.tensor(data, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@create.dense
 def new_full(
     input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -27,11 +29,13 @@ def new_full(
     return create.full(size, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@create.dense
 def new_zeros(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`lampion.zeros` in the dtype of `input`."""
     return new_full(input, sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@create.dense
 def new_ones(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`lampion.ones` in the dtype of `input`."""
     return new_full(input, sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad)
@@ -40,6 +44,7 @@ def new_ones(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, r
 new_empty = new_zeros
 
 
+@create.dense
 def new_empty_strided(input: Tensor, size: Any, stride: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     """`lampion.empty_strided` in the dtype of `input`."""
     return create.empty_strided(size, stride, dtype=dtype or input.dtype, device=device)

@@ -10,7 +10,7 @@ import numpy as np
 from lampion import dtypes
 from lampion.ops.analysis import exp, log, log1p, tan
 from lampion.ops.complex import view_as_complex
-from lampion.ops.create import check_device, new, zeros_like
+from lampion.ops.create import check_device, dense, new, zeros_like
 from lampion.ops.promote import Op, cast
 from lampion.ops.reduce import cumsum
 from lampion.ops.shape import sizes
@@ -114,6 +114,7 @@ class Poisson(Op):
 # ---- functions ------------------------------------------------------------------------------------------------------
 
 
+@dense
 def rand(
     *shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -125,6 +126,7 @@ def rand(
     )
 
 
+@dense
 def randn(
     *shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -143,6 +145,7 @@ def _drawn(op: type[Uniform], shape: Shape, kind: dtypes.dtype, generator: Gener
     return view_as_complex(op((*shape, 2), part, generator)())
 
 
+@dense
 def randint(
     low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
     device: Any = None, requires_grad: bool = False,
@@ -159,6 +162,7 @@ def randint(
     return Integers(low, high, tuple(size), kind, generator)().requires_grad_(requires_grad)
 
 
+@dense
 def randint_like(
     input: Tensor,
     low: int,
@@ -173,6 +177,7 @@ def randint_like(
     return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@dense
 def randperm(
     n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -184,16 +189,19 @@ def randperm(
     return new(order.astype(dtypes.of(dtype or dtypes.int64).numpy), requires_grad)
 
 
+@dense
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in the shape and dtype of `input`."""
     return rand(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@dense
 def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Normal numbers in the shape and dtype of `input`."""
     return randn(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@dense
 def normal(
     mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion import dtypes
-from lampion.ops.create import check_device, new
+from lampion.ops.create import check_device, dense, new
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -23,6 +23,7 @@ NUTTALL = (0.3635819, 0.4891775, 0.1365995, 0.0106411)
 # ---- torch.signal.windows: symmetric unless told otherwise -----------------------------------------------------------
 
 
+@dense
 def general_cosine(M: int, *, a: Sequence[float], sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """sum_i (-1)^i a[i] cos(2 pi i n / (M - 1)), over M instead of M - 1 where not `sym`."""
     turn = 2 * np.pi * _steps("general_cosine", M, sym)
@@ -30,42 +31,50 @@ def general_cosine(M: int, *, a: Sequence[float], sym: bool = True, **settings: 
     return _window(M, sum(terms, np.zeros(M)), **settings)
 
 
+@dense
 def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """alpha - (1 - alpha) cos(2 pi n / (M - 1))"""
     return general_cosine(M, a=(alpha, 1 - alpha), sym=sym, **settings)
 
 
+@dense
 def hamming(M: int, *, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """`general_hamming` with alpha 0.54."""
     return general_hamming(M, sym=sym, **settings)
 
 
+@dense
 def hann(M: int, *, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """sin^2(pi n / (M - 1))"""
     return general_hamming(M, alpha=0.5, sym=sym, **settings)
 
 
+@dense
 def blackman(M: int, *, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """Three cosine terms."""
     return general_cosine(M, a=BLACKMAN, sym=sym, **settings)
 
 
+@dense
 def nuttall(M: int, *, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """Four cosine terms, side lobes under -93 dB."""
     return general_cosine(M, a=NUTTALL, sym=sym, **settings)
 
 
+@dense
 def bartlett(M: int, *, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """A triangle."""
     return _window(M, 1 - np.abs(2 * _steps("bartlett", M, sym) - 1), **settings)
 
 
+@dense
 def cosine(M: int, *, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """sin(pi (n + 1/2) / M)"""
     length = M if sym else M + 1
     return _window(M, np.sin(np.pi / max(length, 1) * (np.arange(M) + 0.5)), **settings)
 
 
+@dense
 def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """exp(-|n - center| / tau)
 
@@ -79,6 +88,7 @@ def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: b
     return _window(M, np.exp(-np.abs(np.arange(M) - middle) / tau), **settings)
 
 
+@dense
 def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """exp(-(n - centre)^2 / (2 std^2)). Raises ValueError for std <= 0."""
     if std <= 0:
@@ -87,6 +97,7 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **settings: Any) -> 
     return _window(M, np.exp(-(((np.arange(M) - middle) / std) ** 2) / 2), **settings)
 
 
+@dense
 def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **settings: Any) -> Tensor:  # noqa: N803
     """i0(beta sqrt(1 - x^2)) / i0(beta), x from -1 to 1. Raises ValueError for beta < 0."""
     if beta < 0:
@@ -98,11 +109,13 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **settings: Any) -> 
 # ---- torch.*_window: periodic unless told otherwise ------------------------------------------------------------------
 
 
+@dense
 def hann_window(window_length: int, periodic: bool = True, **settings: Any) -> Tensor:
     """`signal.windows.hann`, periodic by default."""
     return hann(window_length, sym=not periodic, **settings)
 
 
+@dense
 def hamming_window(
     window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, **settings: Any
 ) -> Tensor:
@@ -110,16 +123,19 @@ def hamming_window(
     return general_cosine(window_length, a=(alpha, beta), sym=not periodic, **settings)
 
 
+@dense
 def blackman_window(window_length: int, periodic: bool = True, **settings: Any) -> Tensor:
     """`signal.windows.blackman`, periodic by default."""
     return blackman(window_length, sym=not periodic, **settings)
 
 
+@dense
 def bartlett_window(window_length: int, periodic: bool = True, **settings: Any) -> Tensor:
     """`signal.windows.bartlett`, periodic by default."""
     return bartlett(window_length, sym=not periodic, **settings)
 
 
+@dense
 def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, **settings: Any) -> Tensor:
     """`signal.windows.kaiser`, periodic by default."""
     return kaiser(window_length, beta=beta, sym=not periodic, **settings)

@@ -8,13 +8,16 @@ import numpy as np
 import onnx_ir as ir
 
 from lampion.ops import reduce as r
-from lampion_export.convert import converts
+from lampion.ops.hashing import Hash
+from lampion_export.convert import converts, refuses
 from lampion_export.graph import Graph
 from lampion_export.kernels import widened
 
 REDUCTIONS = {r.Sum: "ReduceSum", r.Amax: "ReduceMax", r.Amin: "ReduceMin", r.Prod: "ReduceProd"}
 ARGUMENTS = {r.ArgMax: "ArgMax", r.ArgMin: "ArgMin"}
 SOFTMAX = {r.Softmax: "Softmax", r.LogSoftmax: "LogSoftmax"}
+
+refuses("ONNX has no exclusive or over an axis", Hash)
 
 
 @converts(*REDUCTIONS)

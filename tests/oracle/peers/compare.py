@@ -99,6 +99,8 @@ def compare_numbers(ours: Any, theirs: Any, where: str) -> None:
     """Raises DisagreementError where an element is off by more than its dtype's tolerance; integers are exact."""
     rtol, atol = TOLERANCES.get(name_of(theirs.dtype), (0, 0))
     got, expected = ours.detach().numpy(), array(theirs)
+    if ours.dtype is lampion.bfloat16:
+        got, expected = got.astype(np.float32), expected.astype(np.float32)
     with np.errstate(all="ignore"):
         off = ~np.isclose(got, expected, rtol, atol, equal_nan=True) if rtol else got != expected
     if not off.any():

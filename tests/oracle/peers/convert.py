@@ -80,12 +80,14 @@ class Converter:
 
 
 def array(x: Any) -> np.ndarray[Any, Any]:
-    """The numbers of a torch tensor. Raises MissingError for what numpy has no form of: sparse ones, bfloat16."""
+    """The numbers of a torch tensor. Raises MissingError for what lampion has no form of: sparse, complex of two halves."""
     if x.layout is not torch.strided:
         raise MissingError(f"lampion.{str(x.layout).removeprefix('torch.')} (a tensor of that layout)")
-    if x.dtype in (torch.bfloat16, torch.complex32):
-        find(str(x.dtype).removeprefix("torch."))
-        x = x.to(torch.float32 if x.dtype is torch.bfloat16 else torch.complex64)
+    if x.dtype is torch.complex32:
+        find("complex32")
+    if x.dtype is torch.bfloat16:
+        bits = x.detach().resolve_neg().contiguous().view(torch.int16).numpy(force=True)
+        return bits.view(lampion.bfloat16.numpy)
     return x.numpy(force=True)  # also of conjugated, negated and all-zero tensors, which torch keeps as flags
 
 

@@ -67,7 +67,7 @@ def counterpart(op: Any) -> Any:
     is_method = not isinstance(op.op, torch._ops.OpOverload | torch._ops.OpOverloadPacket) and hasattr(
         torch.Tensor, op.name
     )
-    if is_method and not hasattr(torch, op.name):
+    if is_method and not callable(getattr(torch, op.name, None)):  # torch.cfloat is a dtype, x.cfloat() the op
         return find(f"Tensor.{op.name}")
     try:
         return find(op.name)
@@ -163,7 +163,7 @@ class Pair:
     def compare_first(self, tally: Tally, label: str) -> None:
         """Gradients with respect to all inputs that require grad."""
         tally.compared += 1
-        self.our_weights = [lampion.from_numpy(w.detach().numpy()).requires_grad_() for w in self.weights]
+        self.our_weights = [lampion.from_numpy(array(w)).requires_grad_() for w in self.weights]
         self.our_first: Any = None
         try:
             self.our_first = lampion.autograd.grad(
@@ -187,7 +187,7 @@ class Pair:
             if self.our_first is None:
                 raise DisagreementError("no first gradient to go on from")
             pairs = [(self.our_first[i], w) for i, w in zip(chosen, weights, strict=True)]
-            pairs = [(g, lampion.from_numpy(w.numpy())) for g, w in pairs if g is not None and g.requires_grad]
+            pairs = [(g, lampion.from_numpy(array(w))) for g, w in pairs if g is not None and g.requires_grad]
             ours = [*self.our_leaves, *self.our_weights]
             got: Any = [None] * len(ours)
             if pairs:

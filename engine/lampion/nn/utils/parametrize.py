@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from lampion.autograd import no_grad
@@ -36,7 +36,7 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         new: Any = original
-        with no_grad():
+        with no_grad(), suppress(NotImplementedError):  # of one that can't be turned back the value is the original
             for module in reversed(modules):
                 new = module.right_inverse(new) if hasattr(module, "right_inverse") else new
         self.is_tensor = isinstance(new, Tensor)
