@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 NOT_PLANNED = Path(__file__).with_name("not_planned.txt")
+DIFFERS = Path(__file__).with_name("differs.txt")
 
 
 class Status(Enum):
@@ -32,5 +33,14 @@ class Outcome:
 
 def not_planned() -> dict[str, str]:
     """Why we do not plan it, by name."""
-    lines = [line for line in NOT_PLANNED.read_text().splitlines() if line and not line.startswith("#")]
+    return _reasons(NOT_PLANNED)
+
+
+def differs() -> dict[str, str]:
+    """Why our result is another one, by entry."""
+    return _reasons(DIFFERS)
+
+
+def _reasons(path: Path) -> dict[str, str]:
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return {name: reason.strip() for name, _, reason in (line.partition(":") for line in lines)}

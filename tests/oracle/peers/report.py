@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # as pytest has it: tests/ is where imports start
 
-from oracle.peers.outcome import Outcome, Status  # noqa: E402
+from oracle.peers.outcome import Outcome, Status, differs  # noqa: E402
 from oracle.peers.pool import DATABASES, Results, run, selection  # noqa: E402
 
 EXPECTED = HERE / "expected.json"
@@ -37,7 +37,7 @@ nothing else), at most 60 of each for an op, evenly spread (`--full` takes all).
 weighted sum of the outputs with respect to every input; second gradients those of a weighted sum of the first. Modules
 carry the same weights, in train and eval; optimizers take 20 steps. `random` are entries whose numbers are drawn, or
 whose memory is uninitialised: dtype and shape are compared, of their gradients nothing. What is `not planned` has its
-reason below.
+reason below, and so has what disagrees: the report is not written for an entry without one.
 """
 
 
@@ -84,11 +84,13 @@ def _lines(results: Results, database: str, kinds: tuple[str, ...], status: Stat
         found = {k: by_kind[k].detail for k in kinds if by_kind[k].status is status}
         if kinds[0] in found and status is not Status.DISAGREES:
             detail = found[kinds[0]]
-            yield f"- `{name}`" + (f": {_escaped(detail)}" if detail and not _says_no_more(detail, name) else "")
+            silent = not detail or (status is Status.MISSING and _says_no_more(detail, name))
+            yield f"- `{name}`" + ("" if silent else f": {_escaped(detail)}")
         elif status is Status.DISAGREES:
+            reason = f" ({differs()[name]})" if name in differs() else ""
             for detail in dict.fromkeys(found.values()):
                 same = [k for k in found if found[k] == detail]
-                yield f"- `{name}` {', '.join(same)}: {_escaped(detail)}"
+                yield f"- `{name}` {', '.join(same)}: {_escaped(detail)}{reason}"
 
 
 def _says_no_more(detail: str, name: str) -> bool:
@@ -130,12 +132,25 @@ def lost(before: Agreed, now: Agreed) -> list[str]:
     ]
 
 
+def unexplained(results: Results) -> list[str]:
+    """Entries that disagree or are missing, and nobody said why."""
+    open_ends = (Status.DISAGREES, Status.MISSING)
+    entries = [(n, by_kind) for by_name in results.values() for n, by_kind in by_name.items()]
+    return [n for n, by_kind in entries if n not in differs() and any(o.status in open_ends for o in by_kind.values())]
+
+
 def update(results: Results) -> int:
     """Writes docs/coverage.md and expected.json, unless something that agreed would be lost."""
     now = agreed(results)
     gone = lost(json.loads(EXPECTED.read_text()), now) if EXPECTED.exists() else []
     if gone:
         print("agreed before and do not now; nothing written:", *gone, sep="\n  ", file=sys.stderr)
+        return 1
+    bare = unexplained(results)
+    if bare:
+        print(
+            "without a reason in differs.txt or not_planned.txt; nothing written:", *bare, sep="\n  ", file=sys.stderr
+        )
         return 1
     EXPECTED.write_text(json.dumps(now, indent=1) + "\n")
     COVERAGE.write_text("\n".join([HEADING, *table(results), "", *lists(results)]).rstrip() + "\n")
