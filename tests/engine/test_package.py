@@ -27,6 +27,7 @@ INTERNAL = {
         "binary",
         "cast",
         "check_device",
+        "by_windows",
         "dense",
         "checked",
     ),
