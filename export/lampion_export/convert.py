@@ -41,6 +41,11 @@ def is_known(op: type[Primitive]) -> bool:
     return op in _converters or op in _refusals
 
 
+def refusals() -> dict[type[Primitive], str]:
+    """Why each primitive that has no place in a file is refused."""
+    return dict(_refusals)
+
+
 def convert(traced: Traced, opset: int, names: Mapping[int, str]) -> Graph:
     """The graph of what was traced; `names` of arrays by id become names of initializers.
 

@@ -128,10 +128,32 @@ ROWS: dict[str, Row] = {
     "CTCLoss": row(lambda: Aligned(), SEQUENCE),
 }  # fmt: skip
 
-REFUSED: dict[str, tuple[Row, type[Exception], str]] = {
-    "FractionalMaxPool2d": (row(of(nn.FractionalMaxPool2d, 2, 3), IMAGE), UntraceableError, "needs the numbers"),
-    "FractionalMaxPool3d": (row(of(nn.FractionalMaxPool3d, 2, 3), VOLUME), UntraceableError, "needs the numbers"),
+# whose weights or targets fix the size of what comes behind the channels
+FIXED_LENGTH = {"Linear", "LazyLinear", "Sequential", "LayerNorm", "RMSNorm"}
+
+# a row, how it is refused, and why
+REFUSED: dict[str, tuple[Row, type[Exception], str, str]] = {
+    name: (
+        row(make, shape),
+        UntraceableError,
+        "needs the numbers",
+        "it chooses its windows by numbers drawn in every run",
+    )
+    for name, make, shape in (
+        ("FractionalMaxPool2d", of(nn.FractionalMaxPool2d, 2, 3), IMAGE),
+        ("FractionalMaxPool3d", of(nn.FractionalMaxPool3d, 2, 3), VOLUME),
+    )
 }
+
+# the axes behind batch and channels along which a module takes any size, or multiples of 4 more
+LENGTHS: dict[str, tuple[int, ...]] = {
+    **{name: axes for name, r in ROWS.items() for axes in ((2,), (2, 3), (2, 3, 4))
+       if r.shapes in ((s,) for s in (LINE, IMAGE, VOLUME)) and len(r.shapes[0] or ()) == len(axes) + 1
+       and name not in FIXED_LENGTH},
+    **dict.fromkeys(("RNN", "GRU", "LSTM", "MultiheadAttention", "TransformerEncoder"), (1,)),
+    **dict.fromkeys(("TransformerDecoderLayer", "TransformerDecoder", "Transformer"), (1,)),
+    "TransformerEncoderLayer": (0,),
+}  # fmt: skip
 
 # What holds modules or data, and is no layer.
 NO_LAYERS = {
@@ -220,10 +242,20 @@ def example(row: Row, batch: int) -> dict[str, Any]:
     return arrays
 
 
-def exported(row: Row) -> tuple[nn.Module, Session]:
+def longer(inputs: dict[str, Any], axes: tuple[int, ...], more: int) -> dict[str, Any]:
+    """The inputs with more along some axes, their elements repeated in turn."""
+    for axis in axes:
+        inputs = {k: np.take(a, np.arange(a.shape[axis] + more) % a.shape[axis], axis) for k, a in inputs.items()}
+    return inputs
+
+
+def exported(row: Row, lengths: tuple[int, ...] = ()) -> tuple[nn.Module, Session]:
     lampion.manual_seed(0)
     module = Named(row.make(), len(row.shapes)).eval()
     dynamic = {f"x{i}": {row.axis if shape is not None else 0: "batch"} for i, shape in enumerate(row.shapes)}
+    shared = len({shape and shape[0] for shape in row.shapes}) == 1
+    for name, axes in dynamic.items():
+        axes.update({axis: f"size{axis}" if shared else f"size{axis} of {name}" for axis in lengths})
     model = build(module, example(row, 2), dynamic)
     return module, Session(serialized(model, complete_card(None, "module", model.graph)))
 
@@ -239,9 +271,20 @@ def test_module(name: str) -> None:
             np.testing.assert_allclose(got[key], array, rtol=1e-4, atol=1e-5, err_msg=f"{key} at batch {batch}")
 
 
+@pytest.mark.parametrize("name", LENGTHS)
+def test_module_at_other_lengths(name: str) -> None:
+    module, session = exported(ROWS[name], LENGTHS[name])
+    for batch, more in ((1, 0), (2, 4), (3, 12)):
+        inputs = longer(example(ROWS[name], batch), LENGTHS[name], more)
+        want = run_eagerly(module, inputs, [spec.name for spec in session.outputs])
+        got = session.run(inputs)
+        for key, array in want.items():
+            np.testing.assert_allclose(got[key], array, rtol=1e-4, atol=1e-5, err_msg=f"{key} with {more} more")
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_exported_is_refused(name: str) -> None:
-    row, error, message = REFUSED[name]
+    row, error, message, _ = REFUSED[name]
     with pytest.raises((error, UnsupportedError), match=message):
         exported(row)
 

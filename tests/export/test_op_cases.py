@@ -1,85 +1,77 @@
-"""Every op case of the engine, exported and run at three batch sizes beside the eager run."""
+"""Every op case of the engine, exported once and run at several sizes beside the eager run."""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
-import numpy as np
 import pytest
-from op_cases import CASES, Case, outputs
+from export_cases import (
+    EXPORTED,
+    LATE,
+    NEWEST,
+    OLDEST,
+    REFUSED,
+    UNTRACEABLE,
+    Subject,
+    differences,
+    primitives,
+    recorded_axes,
+    session_of,
+)
+from op_cases import Case
 
-import lampion
-from lampion.tape import Primitive
-from lampion_edge import Session
-from lampion_export.card import complete_card
+from lampion import UntraceableError
 from lampion_export.convert import is_known
 from lampion_export.errors import UnsupportedError
-from lampion_export.exporter import build, serialized
-from lampion_export.trace import Example
-from lampion_export.verification import distance, run_eagerly, verify
+from lampion_export.exporter import build
 
-
-class Subject:
-    """A case as a function of named Tensors."""
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        parameters = [
-            inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_OR_KEYWORD) for i in range(len(case.inputs))
-        ]
-        self.__signature__ = inspect.Signature(parameters)
-        self.__name__ = case.name
-
-    def __call__(self, **inputs: Any) -> Any:
-        return tuple(outputs(self.case.function(lampion, *inputs.values())))
-
-    def example(self, batch: int | None = None) -> Example:
-        arrays = self.case.inputs if batch is None else self.case.at(batch)
-        return {f"x{i}": a.astype(np.float32) if a.dtype == np.float64 else a for i, a in enumerate(arrays)}
-
-    @property
-    def dynamic(self) -> dict[str, dict[int, str]]:
-        return {f"x{i}": {0: "batch"} for i in self.case.batch_axis or ()}
-
-
-# onnxruntime's ReduceMax, ReduceMin, ArgMax and ArgMin pass over nan where numpy and PyTorch let it win: docs/export.md says so
-NAN_IS_PASSED_OVER = {"amax of nan", "max of nan", "argmax of nan", "amin of nan", "min of nan", "argmin of nan"}
-
-
-EXPORTED = [c for c in CASES if c.traceable and not c.refused and c.name not in NAN_IS_PASSED_OVER]
+AXES = recorded_axes()
 
 
 @pytest.mark.parametrize("case", EXPORTED, ids=str)
-def test_exported_equals_eager_at_three_batch_sizes(case: Case) -> None:
+def test_exported_equals_eager_at_three_other_batch_sizes(case: Case) -> None:
     subject = Subject(case)
-    model = build(subject, subject.example(), subject.dynamic)
-    session = Session(serialized(model, complete_card(None, "case", model.graph)))
-    assert verify(subject, session, subject.example(), {}, rtol=1e-4, atol=1e-5).checks[0].ok
-    for batch in (1, 3, 4) if case.batch_axis else ():
-        example = subject.example(batch)
-        want = run_eagerly(subject, example, [spec.name for spec in session.outputs])
-        got = session.run(example)
-        for name, array in want.items():
-            assert distance(array, got[name]) <= 1e-4 * max(1.0, float(np.abs(array).max(initial=0))), (
-                f"{name} at batch {batch}"
-            )
+    session = session_of(subject, subject.batch())
+    assert differences(subject, session, subject.example()) == []
+    others = subject.others(subject.batch())
+    assert len(others) >= (3 if case.batch_axis else 0)
+    assert [d for inputs in others for d in differences(subject, session, inputs)] == []
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.traceable and c.refused], ids=str)
+@pytest.mark.parametrize("case", [c for c in EXPORTED if AXES.get(c.name)], ids=str)
+def test_every_axis_that_can_varies(case: Case) -> None:
+    """All at once; the table of axes is found by coverage.py."""
+    subject = Subject(case)
+    session = session_of(subject, AXES[case.name])
+    others = subject.others(AXES[case.name])
+    assert len(others) >= 3
+    assert [d for inputs in others for d in differences(subject, session, inputs)] == []
+
+
+@pytest.mark.parametrize("opset", [OLDEST, NEWEST])
+@pytest.mark.parametrize("case", EXPORTED, ids=str)
+def test_other_opsets(case: Case, opset: int) -> None:
+    subject = Subject(case)
+    if opset == OLDEST and case.name in LATE:
+        with pytest.raises(UnsupportedError, match=r"can't be exported at opset 17: .* from opset 18"):
+            session_of(subject, subject.batch(), opset)
+        return
+    session = session_of(subject, subject.batch(), opset)
+    assert differences(subject, session, subject.example()) == []
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=str)
 def test_what_onnx_lacks_is_refused_by_name(case: Case) -> None:
     subject = Subject(case)
     with pytest.raises(UnsupportedError, match="can't be exported: "):
-        build(subject, subject.example(), subject.dynamic)
+        build(subject, subject.example(), subject.batch())
+
+
+@pytest.mark.parametrize("case", UNTRACEABLE, ids=str)
+def test_what_looks_at_the_numbers_is_refused(case: Case) -> None:
+    subject = Subject(case)
+    with pytest.raises((UntraceableError, UnsupportedError), match="needs the numbers|can't be exported"):
+        build(subject, subject.example(), {})
 
 
 def test_every_primitive_converts_or_is_refused_for_a_reason() -> None:
-    missing = sorted(kind.__name__ for kind in _leaves(Primitive) if not is_known(kind))
+    missing = sorted(kind.__name__ for kind in primitives() if not is_known(kind))
     assert missing == []
-
-
-def _leaves(kind: type[Primitive]) -> set[type[Primitive]]:
-    """The engine's primitives; a class with subclasses is a base."""
-    if subclasses := kind.__subclasses__():
-        return set().union(*map(_leaves, subclasses))
-    return {kind} if kind.__module__.startswith("lampion.") else set()
