@@ -22,15 +22,23 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Shows the card and the file it lies in."""
-    file = ModelFile.open(args.model)
-    stored = file.metadata.get(METADATA_CARD)
-    card = Session(args.model).card if stored is None else Card.from_json(stored)
-    found = facts(file, card, args.model)
-    if args.json:
-        print(json.dumps(found | {"card": None if stored is None else json.loads(card.to_json())}, ensure_ascii=False))
-    else:
-        print(table(rows(card, found), "<<"))
+    card, found = read(args.model)
+    print(as_json(card, found) if args.json else table(rows(card, found), "<<"))
     return 0
+
+
+def read(path: str) -> tuple[Card, dict[str, Any]]:
+    """The card, the graph's own where the file has none, and what there is to say of the file around it."""
+    file = ModelFile.open(path)
+    stored = file.metadata.get(METADATA_CARD)
+    card = Session(path).card if stored is None else Card.from_json(stored)
+    return card, facts(file, card, path) | {"has_card": stored is not None}
+
+
+def as_json(card: Card, found: Mapping[str, Any]) -> str:
+    """Everything, with the whole card; null for a file without one."""
+    facts = {key: value for key, value in found.items() if key != "has_card"}
+    return json.dumps(facts | {"card": json.loads(card.to_json()) if found["has_card"] else None}, ensure_ascii=False)
 
 
 def facts(file: ModelFile, card: Card, path: str) -> dict[str, Any]:

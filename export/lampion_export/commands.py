@@ -1,4 +1,4 @@
-"""`lampion export` and `lampion demo`."""
+"""The commands that export brings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lampion_edge.commands import Command
+from lampion_export import command_card, command_diff, command_info
 from lampion_export.errors import ExportError
 
 
@@ -72,6 +73,9 @@ def demo_run(args: Namespace) -> int:
 
 
 EXPORT = Command("export", "turn a trained model into one verified ONNX file", export_arguments, export_run)
+INFO = Command("info", "show what a model file says of itself, and its graph", command_info.arguments, command_info.run)
+DIFF = Command("diff", "show what differs between two model files", command_diff.arguments, command_diff.run)
+CARD = Command("card", "add, show or change the card of a model file", command_card.arguments, command_card.run)
 DEMO = Command("demo", "train on real images, export, serve, POST, run on the edge", demo_arguments, demo_run)
 
 

@@ -17,6 +17,7 @@ from lampion_export.prepend import IMAGE, arithmetic, images_for, prepend
 from lampion_export.samples import sample_inputs, variations
 from lampion_export.trace import Example
 from lampion_export.verification import Array, Reference
+from lampion_export.weights import parameters
 from lampion_export.writing import Exported, writable, write_verified
 
 OLDEST_IR = 4  # before, every weight had to be an input too
@@ -84,14 +85,6 @@ def load(path: str | Path) -> ir.Model:
     model.ir_version = max(model.ir_version, OLDEST_IR)
     model.graph.inputs[:] = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
     return model
-
-
-def parameters(model: ir.Model) -> int:
-    """How many numbers the weights hold, as initializers or as constants."""
-    values = [value.const_value for graph in model.graphs() for value in graph.initializers.values()]
-    constants = [node.attributes.get("value") for node in model.graph.all_nodes() if node.op_type == "Constant"]
-    values += [attribute.as_tensor() for attribute in constants if isinstance(attribute, ir.Attr)]
-    return sum(tensor.size for tensor in values if tensor is not None and tensor.dtype.is_floating_point())
 
 
 def behind(transform: Any, session: Session) -> Callable[[Example], dict[str, Array]]:

@@ -96,6 +96,13 @@ def serialized(model: ir.Model, card: Card, golden: Golden | None = None) -> byt
     return _with_card(model, card, golden, ModelFile.parse(_bytes(model)).graph_checksum())
 
 
+def replaced(target: Path, data: bytes) -> None:
+    """Writes bytes to a file, whole or not at all. Raises ExportError."""
+    with _writing(target), tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        (Path(folder) / target.name).write_bytes(data)
+        _publish(Path(folder), target)
+
+
 def is_large(model: ir.Model) -> bool:
     """Whether the weights are too many to lie in one file with the graph."""
     return (
