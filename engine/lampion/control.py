@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion import dtypes
-from lampion.errors import LampionError, user_code
-from lampion.ops.comparison import eq, ge, gt, le, lt, ne
+from lampion.errors import LampionError, UntraceableError, user_code
 from lampion.ops.promote import as_tensor
 from lampion.ops.shape import stack
 from lampion.symbolic import Size, Spec, SymBool, SymInt, fresh_axis, same
-from lampion.tape import Handle, Node, Primitive, Trace, Value, recording, tracing, wrap
+from lampion.tape import Handle, Node, Primitive, Trace, Value, as_called, recording, tracing, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -148,8 +147,6 @@ def map(f: Callable[..., Any], xs: Any) -> Any:
     return scan(lambda carry, x: (carry, f(x)), as_tensor(0), xs)[1]
 
 
-_COMPARISONS = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne}
-
 # ---- tracing blocks ---------------------------------------------------------------------------------------------------
 
 
@@ -194,7 +191,11 @@ def _traced(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple[Block,
     """The block that `function` is on values without numbers, and the structure of what it gives."""
     inputs = [Value(spec) for spec in specs]
     with recording(Trace()) as trace:
-        result = function(*[wrap(v) for v in inputs])
+        result = as_called(function)(*[wrap(v) for v in inputs])
+    if trace.checks:
+        raise UntraceableError(
+            "an assert on traced values stands inside of cond, while_loop, scan or map", "if, while or for"
+        )
     leaves: list[Value] = []
     structure = _flattened(result, leaves)
     return Block(inputs, trace.nodes, leaves), structure
@@ -223,8 +224,6 @@ def _is_traced(pred: Any) -> bool:
 
 def _scalar(pred: Any) -> Tensor:
     """A condition as a bool Tensor without dims."""
-    if isinstance(pred, SymBool):
-        return _COMPARISONS[pred.op](as_tensor(pred.left), as_tensor(pred.right))
     return as_tensor(pred, dtypes.bool_).reshape(())
 
 

@@ -16,8 +16,13 @@ from types import FrameType
 
 import numpy as np
 
-# frames that are never the user's: the engine, and numpy, which calls back into Tensor.__array__
-NOT_THE_USERS = tuple(str(Path(p)) for p in (Path(__file__).parent, np.__path__[0]))
+# frames that are never the user's: the engine, numpy (which calls back into Tensor.__array__), and what asks to be left out
+_not_the_users = [str(Path(p)) for p in (Path(__file__).parent, np.__path__[0])]
+
+
+def not_the_users(folder: Path) -> None:
+    """Frames of code in a folder are passed over where an error names the user's code."""
+    _not_the_users.append(str(folder))
 
 
 class LampionError(Exception):
@@ -43,7 +48,7 @@ class UntraceableError(LampionError):
 def user_code() -> tuple[str, str]:
     """`file:line` and the expression of the innermost frame outside the engine and numpy."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
+    while frame is not None and frame.f_code.co_filename.startswith(tuple(_not_the_users)):
         frame = frame.f_back
     if frame is None:
         return "an unknown place", ""

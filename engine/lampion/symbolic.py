@@ -1,8 +1,13 @@
-"""What is not known while tracing: `SymInt`, a size, and `Spec`, the dtype and shape of a value without its numbers."""
+"""What is not known while tracing: `Spec`, the dtype and shape of a value without its numbers, and Python numbers.
+
+`SymInt` is an int (a size, or the one element of a traced tensor), `SymBool` a comparison; `SymFloat` stands in
+`symbolic_float.py`. `promote.as_tensor` makes a Tensor of each.
+"""
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, NamedTuple
@@ -11,23 +16,44 @@ import numpy as np
 
 from lampion.errors import UntraceableError
 
+_fresh = count(1)
+
+
+class Symbolic:
+    """Base of the Python numbers that are not known while tracing."""
+
+    __slots__ = ()
+
+
+class Element:
+    """The one element of a traced integer tensor, known by its Value."""
+
+    __slots__ = ("low", "name", "value")
+
+    def __init__(self, value: Any, low: float) -> None:
+        self.value, self.low, self.name = value, low, f"${next(_fresh)}"
+
+    def __str__(self) -> str:
+        return self.name
+
 
 class Atom(NamedTuple):
-    """An indivisible size: an axis (`op == "axis"`, args its name), or a quotient, remainder, maximum or minimum."""
+    """An indivisible size: an axis (`op == "axis"`, args its name), an `Element` (`op == "element"`), or a quotient,
+    remainder, maximum or minimum."""
 
     op: str
     args: tuple[Any, ...]
 
     def __str__(self) -> str:
-        if self.op == "axis":
+        if self.op in ("axis", "element"):
             return str(self.args[0])
         if self.op in ("max", "min"):
             return f"{self.op}({', '.join(map(str, self.args))})"
         return f"(({self.args[0]}){self.op}({self.args[1]}))"
 
 
-class SymInt:
-    """A size that is not known while tracing, such as `x.shape[0]` along a dynamic axis.
+class SymInt(Symbolic):
+    """An int that is not known while tracing, such as `x.shape[0]` along a dynamic axis, or `x.argmax().item()`.
 
     Kept as a polynomial with integer coefficients over `Atom`s, so that equal sizes are found equal. Arithmetic gives
     SymInts; what would need the number (`int(n)`, `range(n)`, `if n > 3`) raises `UntraceableError`, unless the answer is
@@ -43,6 +69,31 @@ class SymInt:
     def axis(name: str) -> SymInt:
         """The size of the dynamic axis called `name`."""
         return SymInt({(Atom("axis", (name,)),): 1})
+
+    @staticmethod
+    def element(value: Any, low: float = -math.inf) -> SymInt:
+        """The one element of a traced integer Value, at least `low`; the same for the same Value."""
+        known: SymInt | None = value.__dict__.get("element")
+        if known is None:
+            known = value.element = SymInt({(Atom("element", (Element(value, low),)),): 1})
+        return known
+
+    @property
+    def atoms(self) -> set[Atom]:
+        """All atoms, those inside of others too."""
+        found: set[Atom] = set()
+        for monomial in self.terms:
+            for atom in monomial:
+                found.add(atom)
+                found.update(*[n.atoms for n in atom.args if isinstance(n, SymInt)])
+        return found
+
+    @property
+    def source(self) -> Any | None:
+        """The Value whose one element this is, if it is nothing else."""
+        [(monomial, c)] = self.terms.items() if len(self.terms) == 1 else [((), 0)]
+        alone = c == 1 and len(monomial) == 1 and monomial[0].op == "element"
+        return monomial[0].args[0].value if alone else None
 
     @property
     def constant(self) -> int | None:
@@ -60,11 +111,13 @@ class SymInt:
         return _combine(self, other, -1)
 
     def __rsub__(self, other: Any) -> Any:
+        if not isinstance(other, int | SymInt):
+            return _as_float(self, other, lambda a, b: b - a)
         return _simplify(SymInt({m: -c for m, c in self.terms.items()})) + other
 
     def __mul__(self, other: Any) -> Any:
         if not isinstance(other, int | SymInt):
-            return NotImplemented
+            return _as_float(self, other, operator.mul)
         terms: dict[tuple[Atom, ...], int] = {}
         for m, c in self.terms.items():
             for n, d in _terms(other).items():
@@ -83,6 +136,34 @@ class SymInt:
 
     def __rmod__(self, other: Any) -> Any:
         return _divide("%", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _as_float(self, other, operator.truediv)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _as_float(self, other, lambda a, b: b / a)
+
+    def __pow__(self, other: Any) -> Any:
+        if isinstance(other, int) and 0 <= other <= 8:
+            return math.prod([self] * other)
+        return _as_float(self, other, operator.pow)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _as_float(self, other, lambda a, b: b**a)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __abs__(self) -> Any:
+        return maximum(self, -self)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return self
+
+    def __floor__(self) -> Any:
+        return self
+
+    __ceil__ = __trunc__ = __floor__
 
     def __neg__(self) -> Any:
         return self * -1
@@ -118,12 +199,15 @@ class SymInt:
         known = self.constant
         if known is None:
             raise UntraceableError(
-                f"the size `{self}` varies, so it has no Python value while tracing",
+                f"the int `{self}` varies, so it has no Python value while tracing",
                 "keep it as a size (arithmetic, reshape, new tensors), or leave this axis out of `dynamic`",
             )
         return known
 
     __int__ = __index__
+
+    def __float__(self) -> float:
+        return float(self.__index__())
 
     def __bool__(self) -> bool:
         return bool(self != 0)
@@ -136,9 +220,6 @@ class SymInt:
         return " + ".join(parts) or "0"
 
 
-_fresh = count(1)
-
-
 def fresh_axis() -> SymInt:
     """A size that nothing is known of, such as the number of elements that a mask chooses. Its name begins with "?"."""
     return SymInt.axis(f"?{next(_fresh)}")
@@ -148,22 +229,32 @@ Size = Any  # int, or SymInt while tracing
 Shape = tuple[Size, ...]
 
 
-class SymBool:
-    """A comparison of sizes that depends on them."""
+class SymBool(Symbolic):
+    """A bool that is not known while tracing: a comparison of numbers, or (`op == "is"`) the one element of a Tensor."""
 
     __slots__ = ("left", "op", "right")
 
-    def __init__(self, op: str, left: Any, right: Any) -> None:
+    def __init__(self, op: str, left: Any, right: Any = True) -> None:
         self.op, self.left, self.right = op, left, right
+
+    def __invert__(self) -> SymBool:
+        return (
+            SymBool("is", self.left, not self.right)
+            if self.op == "is"
+            else SymBool(_OPPOSITE[self.op], self.left, self.right)
+        )
 
     def __bool__(self) -> bool:
         raise UntraceableError(
-            f"the choice `{self}` depends on a size that varies, so taking either branch would be wrong for some inputs",
+            f"the choice `{self}` depends on values that vary, so taking either branch would be wrong for some inputs",
             "make the computation the same for every size, or leave this axis out of `dynamic`",
         )
 
     def __repr__(self) -> str:
         return f"{self.left} {self.op} {self.right}"
+
+
+_OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
 
 
 class Spec:
@@ -246,6 +337,35 @@ def _show(shape: Shape) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
+def from_front(i: Size, size: Size) -> Size:
+    """An index that may be negative, counted from the front."""
+    low, high = _bounds(i)
+    if low >= 0:
+        return i
+    return i + size if high < 0 else i + size * minimum(maximum(-i, 0), 1)
+
+
+def is_from(size: Size, start: int) -> bool:
+    """Whether a size depends on an axis or element that came into being after `start` (see `birth`)."""
+    atoms = size.atoms if isinstance(size, SymInt) else ()
+    names = [str(a) for a in atoms if a.op in ("axis", "element")]
+    return any(name[0] in "?$" and int(name[1:]) >= start for name in names)
+
+
+def birth() -> int:
+    """A number between those of the axes and elements before and after now."""
+    return next(_fresh)
+
+
+def _as_float(a: Any, b: Any, op: Callable[[Any, Any], Any]) -> Any:
+    """The result where it is no int: a SymFloat, or NotImplemented for what is no number."""
+    from lampion.symbolic_float import SymFloat  # it needs Tensors, which need sizes
+
+    if not isinstance(b, int | float | SymInt | SymFloat):
+        return NotImplemented
+    return op(SymFloat.of(a), SymFloat.of(b))
+
+
 def _terms(x: Any) -> dict[tuple[Atom, ...], int]:
     if isinstance(x, SymInt):
         return x.terms
@@ -259,7 +379,7 @@ def _simplify(x: SymInt) -> Size:
 
 def _combine(a: SymInt, b: Any, sign: int) -> Any:
     if not isinstance(b, int | SymInt):
-        return NotImplemented
+        return _as_float(a, b, operator.add if sign > 0 else operator.sub)
     terms = dict(a.terms)
     for m, c in _terms(b).items():
         terms[m] = terms.get(m, 0) + sign * c
@@ -267,8 +387,12 @@ def _combine(a: SymInt, b: Any, sign: int) -> Any:
 
 
 def _divide(op: str, a: Any, b: Any) -> Any:
-    if not isinstance(a, int | SymInt) or not isinstance(b, int | SymInt):
-        return NotImplemented
+    if not isinstance(a, int | SymInt):
+        return _as_float(b, a, (lambda x, y: y // x) if op == "//" else (lambda x, y: y % x))
+    if not isinstance(b, int | SymInt):
+        return _as_float(a, b, operator.floordiv if op == "//" else operator.mod)
+    if isinstance(b, int) and b == 0:
+        raise ZeroDivisionError("integer division or modulo by zero")
     if isinstance(b, int) and all(c % b == 0 for c in _terms(a).values()):
         quotient = _simplify(SymInt({m: c // b for m, c in _terms(a).items()}))
         return quotient if op == "//" else 0
@@ -326,6 +450,8 @@ def _bounds(x: Any) -> tuple[float, float]:
 def _atom_bounds(atom: Atom) -> tuple[float, float]:
     if atom.op == "axis":
         return 0.0, math.inf
+    if atom.op == "element":
+        return atom.args[0].low, math.inf
     (a, b), (c, d) = map(_bounds, atom.args)
     if atom.op in ("max", "min"):
         pick = max if atom.op == "max" else min
@@ -349,9 +475,14 @@ def _either(true: bool, false: bool) -> bool | None:
     return True if true else False if false else None
 
 
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+
+
 def _compare(op: str, a: SymInt, b: object, decide: Callable[[float, float], bool | None]) -> Any:
     if not isinstance(b, int | SymInt):
-        return NotImplemented
+        return _as_float(a, b, OPERATORS[op])
     answer = decide(*_bounds(_difference(a, b)))
     return SymBool(op, a, b) if answer is None else answer
 

@@ -128,12 +128,23 @@ def grad_enabled(enabled: bool) -> Iterator[None]:
 
 
 class Trace:
-    """The nodes that a traced function made, in order."""
+    """The nodes that a traced function made, in order.
 
-    __slots__ = ("nodes",)
+    `calls` gives the form in which the user's functions run inside: the exporter's converts their control flow. `checks` are
+    bool Tensors that must hold when it runs, with what to say if they don't.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("calls", "checks", "nodes")
+    calls: Callable[[Any], Any]
+
+    def __init__(self, calls: Callable[[Any], Any] | None = None) -> None:
         self.nodes: list[Node] = []
+        self.checks: list[tuple[Tensor, str]] = []
+        self.calls = calls or (_traces[-1].calls if _traces else _as_it_is)
+
+
+def _as_it_is(function: Any) -> Any:
+    return function
 
 
 _traces: list[Trace] = []
@@ -142,6 +153,21 @@ _traces: list[Trace] = []
 def tracing() -> bool:
     """Whether a trace is being recorded."""
     return bool(_traces)
+
+
+def current() -> Trace:
+    """The innermost trace that is being recorded."""
+    return _traces[-1]
+
+
+def depth() -> int:
+    """How many traces are being recorded, one inside the other: over 1 inside a branch or a loop."""
+    return len(_traces)
+
+
+def as_called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The form in which one of the user's functions is called: itself, or what the trace makes of it."""
+    return _traces[-1].calls(function) if _traces else function
 
 
 @contextmanager
@@ -208,6 +234,7 @@ class Primitive:
         if node is not None:
             node.versions = tuple([v.version for v in results])
         if traced:
+            node.where = node.where or user_code()  # type: ignore[union-attr]
             _traces[-1].nodes.append(node)  # type: ignore[arg-type]
         tensors = tuple([wrap(v) for v in results])
         if self.view and (traced or np.may_share_memory(datas[0], outputs[0])):

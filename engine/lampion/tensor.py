@@ -43,8 +43,9 @@ from lampion.ops import diagonal as diagonals
 from lampion.ops import matmul as matmuls
 from lampion.ops import shape as shapes
 from lampion.ops.elementwise import Elementwise
-from lampion.symbolic import SymInt, numel
-from lampion.tape import Handle, Value, grad_mode, tracing, wrap
+from lampion.symbolic import Spec, SymInt, numel
+from lampion.symbolic_float import python_number
+from lampion.tape import Handle, Value, depth, grad_mode, tracing, wrap
 
 
 class Size(tuple[Any, ...]):
@@ -274,6 +275,8 @@ class Tensor(InPlace):
 
     def item(self) -> Any:
         """The one element as a Python number. Raises RuntimeError for several."""
+        if isinstance(self._value.data, Spec):
+            return python_number(self)
         return self._one("item()").item()
 
     def tolist(self) -> Any:
@@ -756,7 +759,8 @@ class Tensor(InPlace):
         self._check_in_place(result)
         result = promote.cast(result, self.dtype)
         mine, other = self._value, result._value
-        traced = not isinstance(mine.data, np.ndarray) or not isinstance(other.data, np.ndarray)
+        known = isinstance(mine.data, np.ndarray) and isinstance(other.data, np.ndarray)
+        traced = not known or depth() > 1  # a branch must not write to memory: it may not be taken
         if traced or other.requires_grad or (mine.requires_grad and grad_mode.enabled):
             self._rename(result, traced)
         elif mine.version.shared or mine.version.views:

@@ -175,6 +175,10 @@ class Graph:
         return self.outer._axis(name)
 
     def _atom(self, atom: Atom) -> ir.Value:
+        if atom.op == "element":
+            return self.op(
+                "Reshape", self.value(atom.args[0].value), self.constant(np.array([1], np.int64)), dtype=np.int64
+            )
         if atom.op == "axis":
             source, i = self._axis(atom.args[0])
             return self.op("Shape", source, start=i, end=i + 1, dtype=np.int64)

@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from lampion.checks import Checked
 from lampion.nn.module import Module
 from lampion.symbolic import Shape, Spec, SymInt
-from lampion.tape import Node, Trace, Value, grad_enabled, recording, wrap
+from lampion.tape import Node, Trace, Value, as_called, grad_enabled, recording, wrap
 from lampion.tensor import Tensor
+from lampion_export.autograph import converted
+from lampion_export.autograph.heap import Heap
+from lampion_export.autograph.proxies import Unusable, plain
 from lampion_export.errors import ExportError, UnsupportedError
 
 Example = dict[str, np.ndarray[Any, Any]]
@@ -52,9 +56,14 @@ def trace(function: Callable[..., Any], example: Example, dynamic: Dynamic) -> T
     function changes a module's state, ExportError for axes and outputs that make no sense.
     """
     inputs = {name: Value(Spec(_shape(name, array, dynamic), array.dtype)) for name, array in example.items()}
-    with evaluating(function), grad_enabled(False), recording(Trace()) as record:
-        result = function(**{name: wrap(value) for name, value in inputs.items()})
-    return Traced(inputs, _outputs(result), record.nodes)
+    memory = Heap(function).remember()
+    with evaluating(function), grad_enabled(False), recording(Trace(converted)) as record:
+        try:
+            result = as_called(function)(**{name: wrap(value) for name, value in inputs.items()})
+        finally:
+            memory.put_back()
+        outputs = _checked(_outputs(result), record)
+    return Traced(inputs, outputs, record.nodes)
 
 
 @contextmanager
@@ -131,6 +140,15 @@ def _shape(name: str, array: np.ndarray[Any, Any], dynamic: Dynamic) -> Shape:
     return tuple(SymInt.axis(axes[i]) if i in axes else n for i, n in enumerate(array.shape))
 
 
+def _checked(outputs: dict[str, Value], record: Trace) -> dict[str, Value]:
+    """The outputs, the first of them only where all that the program asserts holds."""
+    if record.checks:
+        name, value = next(iter(outputs.items()))
+        checked: Tensor = Checked(tuple(m for _, m in record.checks))(wrap(value), *[holds for holds, _ in record.checks])
+        outputs = outputs | {name: checked._value}
+    return outputs
+
+
 def _outputs(result: Any) -> dict[str, Value]:
     if isinstance(result, Mapping):
         many = dict(result)
@@ -138,7 +156,10 @@ def _outputs(result: Any) -> dict[str, Value]:
         many = {f"output_{i}": x for i, x in enumerate(result)} if len(result) != 1 else {"output": result[0]}
     else:
         many = {"output": result}
+    many = {name: plain(x) for name, x in many.items()}
     for name, x in many.items():
+        if isinstance(x, Unusable):
+            x.refuse()
         if not isinstance(x, Tensor):
             raise ExportError(f"{name}: expected the model to return Tensors, got {type(x).__name__}")
     return {name: x._value for name, x in many.items()}

@@ -18,36 +18,6 @@ X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 BATCH = {"x": {0: "batch"}}
 
 
-def branch_on_value(x: Any) -> Any:
-    return x * 2 if x.sum() > 0 else x
-
-
-def branch_on_size(x: Any) -> Any:
-    return x * 2 if x.shape[0] > 2 else x
-
-
-def loop_over_rows(x: Any) -> Any:
-    return sum(row.sum() for row in x)
-
-
-def loop_over_size(x: Any) -> Any:
-    return sum(x[i].sum() for i in range(x.shape[0]))
-
-
-def loop_while(x: Any) -> Any:
-    while x.abs().max() > 1e-3:
-        x = x / 2
-    return x
-
-
-def item(x: Any) -> Any:
-    return x * x.max().item()
-
-
-def to_float(x: Any) -> Any:
-    return x * float(x.max())
-
-
 def to_int(x: Any) -> Any:
     return x.sum(int(x.argmax() * 0))
 
@@ -68,45 +38,38 @@ def to_list(x: Any) -> Any:
     return x * x.tolist()[0][0]
 
 
-def length(x: Any) -> Any:
-    return x * len(x)
+def other_dtype(x: Any) -> Any:
+    y = x.long() if x.sum() > 0 else x
+    return y * 2
 
 
-def python_and(x: Any) -> Any:
-    return x * (x.sum() > 0 and x.min() < 0)
+def assigned_on_one_way(x: Any) -> Any:
+    if x.sum() < 100:
+        y = x
+    return y + 1
 
 
-def assertion(x: Any) -> Any:
-    assert (x < 10).all()
+def next_item_on_one_way(x: Any) -> Any:
+    numbers = iter([1.0, 2.0])
+    if x.sum() < 100:
+        x = x * next(numbers)
     return x
 
 
-def membership(x: Any) -> Any:
-    return x * (1.0 if 0.5 in x else 2.0)
-
-
-def index_of_a_list(x: Any) -> Any:
-    return x * [1.0, 2.0, 3.0][(x.sum() * 0).long()]
+def step_of_a_range(x: Any) -> Any:
+    return sum(x[i] for i in range(0, 3, int(x.argmax()) + 1))
 
 
 REFUSED = [
-    (branch_on_value, "x.sum() > 0"),
-    (branch_on_size, "x.shape[0] > 2"),
-    (loop_over_rows, "row.sum() for row in x"),
-    (loop_over_size, "x.shape[0]"),
-    (loop_while, "x.abs().max() > 1e-3"),
-    (item, "x.max().item()"),
-    (to_float, "float(x.max())"),
-    (to_int, "int(x.argmax() * 0)"),
+    (to_int, "x.sum("),
     (to_numpy, "x.numpy()"),
     (numpy_function, "np.exp(x)"),
     (numpy_of_a_list, "np.stack([x, x])"),
     (to_list, "x.tolist()"),
-    (length, "len(x)"),
-    (python_and, "x.sum() > 0"),
-    (assertion, "(x < 10).all()"),
-    (membership, "0.5 in x"),
-    (index_of_a_list, "[1.0, 2.0, 3.0][(x.sum() * 0).long()]"),
+    (other_dtype, "y * 2"),
+    (assigned_on_one_way, "y + 1"),
+    (next_item_on_one_way, "next(numbers)"),
+    (step_of_a_range, "range(0, 3"),
 ]
 
 

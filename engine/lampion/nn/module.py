@@ -12,6 +12,7 @@ from lampion.nn.hooks import ForwardHook, Hooks, register
 from lampion.nn.parameter import Parameter
 from lampion.ops.create import check_device
 from lampion.ops.promote import as_tensor
+from lampion.tape import as_called
 from lampion.tensor import RemovableHandle, Tensor
 
 _KINDS = ("_parameters", "_buffers", "_modules")
@@ -51,8 +52,8 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not self._module_hooks:
-            return self.forward(*args, **kwargs)
-        return self._module_hooks.call(self, self.forward, args, kwargs)
+            return as_called(self.forward)(*args, **kwargs)
+        return self._module_hooks.call(self, as_called(self.forward), args, kwargs)
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False

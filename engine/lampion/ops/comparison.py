@@ -8,7 +8,7 @@ import numpy as np
 
 from lampion.ops.elementwise import Elementwise, binary, unary, unbroadcast
 from lampion.ops.promote import promoted
-from lampion.symbolic import Spec, SymInt, broadcast_shapes
+from lampion.symbolic import Spec, Symbolic, broadcast_shapes
 from lampion.tape import Handle
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 
 
 def _comparable(x: Any) -> bool:
-    return isinstance(x, Handle | bool | int | float | complex | np.ndarray | np.generic | SymInt)
+    return isinstance(x, Handle | bool | int | float | complex | np.ndarray | np.generic | Symbolic)
 
 
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:

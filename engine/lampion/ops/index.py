@@ -11,7 +11,19 @@ from lampion.ops.comparison import where
 from lampion.ops.create import arange, full, zeros_like
 from lampion.ops.dims import axis
 from lampion.ops.promote import Op, as_tensor, cast
-from lampion.symbolic import Shape, Size, Spec, SymInt, broadcast_shapes, fresh_axis, maximum, minimum, numel, same
+from lampion.symbolic import (
+    Shape,
+    Size,
+    Spec,
+    SymInt,
+    broadcast_shapes,
+    fresh_axis,
+    from_front,
+    maximum,
+    minimum,
+    numel,
+    same,
+)
 from lampion.tape import Handle
 
 if TYPE_CHECKING:
@@ -439,10 +451,10 @@ def _bound(bound: Any, size: Size, default: Size) -> Size:
     if bound is None:
         return default
     if isinstance(bound, Handle):
-        bound = int(bound)  # type: ignore[call-overload]
-    if isinstance(bound, int) and bound < 0:
-        return maximum(size + bound, 0)
-    return minimum(bound, size)
+        bound = bound.item()  # type: ignore[attr-defined]
+    if isinstance(bound, SymInt):
+        return maximum(minimum(from_front(bound, size), size), 0)
+    return maximum(size + bound, 0) if bound < 0 else minimum(bound, size)
 
 
 def _is_number(part: Any) -> bool:
@@ -451,7 +463,7 @@ def _is_number(part: Any) -> bool:
 
 def _checked(i: Any, size: Size, dim: int) -> Size:
     if isinstance(i, SymInt) or isinstance(size, SymInt):
-        return i + size if isinstance(i, int) and i < 0 else i
+        return from_front(i, size)
     if not -size <= i < size:
         raise IndexError(f"index {i} is out of bounds for dimension {dim} with size {size}")
     return int(i) % size

@@ -9,7 +9,7 @@ import numpy as np
 
 from lampion import dtypes
 from lampion.dtypes import dtype
-from lampion.symbolic import Spec, SymInt
+from lampion.symbolic import OPERATORS, Spec, Symbolic, SymBool, SymInt
 from lampion.tape import Handle, Primitive, Value, grad_mode, wrap
 
 if TYPE_CHECKING:
@@ -114,14 +114,28 @@ def as_tensor(x: Any, to: dtype | None = None) -> Tensor:
     """A Tensor from a Tensor, a Python number, a size, a numpy array or nested lists. Copies only to convert."""
     if isinstance(x, Handle):
         return x if to is None else cast(x, to)  # type: ignore[return-value, arg-type]
-    if isinstance(x, SymInt):
-        size: Tensor = SizeValue(x)()
-        return size if to is None else cast(size, to)
+    if isinstance(x, Symbolic):
+        return cast(_number(x), to or _python_dtype(x))
     kind = to or (dtypes.of_python(type(x)) if isinstance(x, bool | int | float | complex) else None)
     if kind is None and not isinstance(x, np.ndarray | np.generic):
         x = np.asarray(x)
         kind = dtypes.of_python(float) if x.dtype == np.float64 else dtypes.of(x.dtype)
     return wrap(Value(np.asarray(x, dtype=kind.numpy if kind else None)))
+
+
+def _python_dtype(x: Symbolic) -> dtype:
+    return dtypes.of_python(int if isinstance(x, SymInt) else bool if isinstance(x, SymBool) else float)
+
+
+def _number(x: Any) -> Tensor:
+    """A Python number that is not known while tracing, as a Tensor without dims."""
+    if isinstance(x, SymInt):
+        return wrap(x.source) if x.source is not None else SizeValue(x)()
+    if not isinstance(x, SymBool):
+        return x.tensor
+    if x.op == "is":
+        return x.left if x.right else x.left.logical_not()
+    return OPERATORS[x.op](as_tensor(x.left), as_tensor(x.right))
 
 
 def promoted(*operands: Any, floating: bool = False) -> list[Tensor]:
@@ -145,8 +159,8 @@ def _ranked(x: Any) -> tuple[int, dtype]:
     if isinstance(x, Handle):
         data = x._value.data
         return (2 if data.ndim else 1), dtypes.of(data.dtype)
-    if isinstance(x, SymInt):
-        return 0, dtypes.int64
+    if isinstance(x, Symbolic):
+        return 0, _python_dtype(x)
     if isinstance(x, bool | int | float | complex):
         return 0, dtypes.of_python(type(x))
     if isinstance(x, np.ndarray | np.generic):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from lampion.checks import Checked
 from lampion.control import Block, Controlled, If, Loop
 from lampion_export.convert import convert_nodes, converts
 from lampion_export.graph import Graph
@@ -29,6 +30,18 @@ def loop(g: Graph, op: Loop, condition: ir.Value, *inputs: ir.Value) -> list[ir.
     limit = None if op.limit is None else g.scalar(op.limit)
     body = _body(g, block, (block.inputs[0], unused, *block.inputs[1:]))
     return _from(op, g.op("Loop", limit, condition, *inputs[: op.states], outputs=len(op.outputs), body=body))
+
+
+@converts(Checked)
+def checked(g: Graph, op: Checked, x: ir.Value, *holds: ir.Value) -> ir.Value:
+    """Looks up place 0 of one where the check holds, else place 1, which fails and names the node; then adds what it found."""
+    shape = g.op("Shape", x, dtype=np.int64)
+    for message, condition in zip(op.messages, holds, strict=True):
+        place = g.op("Where", condition, *[g.constant(np.array(n, np.int64)) for n in (0, 1)], dtype=np.int64)
+        zero = g.op("Gather", g.constant(np.array([0], np.int64)), place, dtype=np.int64)
+        zero.producer().name = f"check: {message}"
+        shape = g.op("Add", shape, zero, dtype=np.int64)
+    return g.op("Reshape", x, shape, allowzero=1, dtype=x.dtype)
 
 
 def _body(g: Graph, block: Block, inputs: Sequence[Any]) -> ir.Graph:

@@ -1,0 +1,215 @@
+"""Branches and loops as If and Loop: traces the ways, finds what they change, and joins it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from lampion import dtypes
+from lampion.checks import all_hold, check, messages
+from lampion.control import Block, If, Loop
+from lampion.errors import UntraceableError, user_code
+from lampion.ops.promote import as_tensor
+from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_from, same
+from lampion.tape import Trace, Value, recording, wrap
+from lampion.tensor import Tensor
+from lampion_export.autograph.heap import Heap, Memory, Place
+from lampion_export.autograph.objects import MISSING
+from lampion_export.autograph.proxies import Told
+from lampion_export.autograph.templates import Meeting, Template, joined, packed, unpacked
+
+Action = Callable[[], Any]
+Changes = dict[Place, Any]
+TRIALS = 24
+WRONG = (UntraceableError, TypeError, ValueError, AttributeError, NameError, LookupError, RuntimeError)
+
+
+class Raised(BaseException):
+    """The user's program raises here, on a way that the data decides about."""
+
+    def __init__(self, error: Any, where: str) -> None:
+        kind = error if isinstance(error, type) else type(error)
+        words = "" if isinstance(error, type) else f": {error}"
+        super().__init__(f"{kind.__name__}{words} ({where})")
+
+
+# ---- a branch --------------------------------------------------------------------------------------------------------
+
+
+def branch(test: SymBool, then: Action, orelse: Action) -> None:
+    """Traces both ways and joins what they change. A way that raises becomes a check that it isn't taken."""
+    where = user_code()[0]
+    memory = Heap(then, orelse).remember()
+    start = birth()
+    sides: list[tuple[Trace, Changes]] = []
+    for action, other, holds in ((then, orelse, True), (orelse, then, False)):
+        trace = Trace()
+        try:
+            with recording(trace), narrowed(memory, test, holds):
+                action()
+        except Raised as error:
+            memory.put_back()
+            check(~test if holds else test, str(error))
+            return other()
+        sides.append((trace, memory.changed()))
+        memory.put_back()
+    return _join_sides(test, memory, sides, start, where)
+
+
+def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Changes]], start: int, where: str) -> None:
+    places = list(dict.fromkeys([*sides[0][1], *sides[1][1]]))
+    each = [[changes.get(place, memory.held[place]) for place in places] for _, changes in sides]
+    ways = (f"where the choice at {where} holds", "where it doesn't")
+    templates = [
+        joined(a, b, Meeting(place.name, ways, start, place.internal))
+        for place, a, b in zip(places, *each, strict=True)
+    ]
+    traces = [trace for trace, _ in sides]
+    checked = any(trace.checks for trace in traces)
+    blocks = [_block(trace, templates, values, checked) for trace, values in zip(traces, each, strict=True)]
+    outputs: list[Tensor] = []
+    if blocks[0].outputs:
+        pairs = zip(blocks[0].outputs, blocks[1].outputs, strict=True)
+        outputs = list(If(tuple(_either(a.data, b.data, start) for a, b in pairs), *blocks).on(_condition(test)))
+    if checked:
+        check(SymBool("is", outputs.pop()), messages(*traces))
+    remaining = iter(outputs)
+    for place, template in zip(places, templates, strict=True):
+        place.set(unpacked(template, remaining))
+
+
+def _block(trace: Trace, templates: list[Template], values: list[Any], checked: bool) -> Block:
+    with recording(trace):
+        tensors = [t for template, value in zip(templates, values, strict=True) for t in packed(template, value)]
+        tensors += [all_hold(trace)] if checked else []
+    return Block((), trace.nodes, [t._value for t in tensors])
+
+
+def _condition(x: SymBool) -> Tensor:
+    condition = as_tensor(x, dtypes.bool_)
+    return condition.reshape(()) if condition.ndim else condition
+
+
+def _either(a: Any, b: Any, start: int) -> Spec:
+    """The Spec of what is one or the other; a size that a block made itself is a new axis outside."""
+    sizes = zip(a.shape, b.shape, strict=True)
+    return Spec(tuple(n if same(n, m) and not is_from(n, start) else fresh_axis() for n, m in sizes), a.dtype)
+
+
+@contextmanager
+def narrowed(memory: Memory, test: SymBool, holds: bool) -> Iterator[None]:
+    """On a way where it is known whether a value is None, it is None, or itself."""
+    told = test.tells if isinstance(test, Told) else ()
+    changed: list[tuple[Place, Any, Any]] = []
+    for place, held in memory.held.items():
+        for maybe, there in told:
+            if held is maybe:
+                known = maybe.inner if there == holds else None
+                place.set(known)
+                changed.append((place, maybe, known))
+    yield
+    for place, maybe, known in changed:
+        if place.get() is known:
+            place.set(maybe)
+
+
+# ---- a loop ----------------------------------------------------------------------------------------------------------
+
+
+class Turns:
+    """A loop being traced: its body is traced again until it is known what it carries from turn to turn.
+
+    body: one turn, given its number. go: whether there is another. live: the variables that are read after the loop.
+    """
+
+    def __init__(self, body: Callable[[SymInt], Any], go: Callable[[], Any], live: tuple[str, ...]) -> None:
+        self.body, self.go, self.live = body, go, set(live)
+        self.memory = Heap(body, go).remember()
+        self.where = user_code()[0]
+        self.carried: dict[Place, Template] = {}
+
+    def run(self, first: Any, limit: Size | None) -> None:
+        """Builds the Loop, and gives every place what it holds afterwards."""
+        for _ in range(TRIALS):
+            start = birth()
+            turn = Turn(self)
+            carried = self._carried(turn.after, start)
+            if carried == self.carried:
+                break
+            self.carried = carried
+        else:
+            names = ", ".join(f"`{p.name}`" for p in self.carried)
+            raise UntraceableError(
+                f"what the loop carries never settles: {names}", "values of one dtype and number of dims"
+            )
+        if turn.error is not None:
+            raise turn.error
+        self._build(turn, first, limit)
+
+    def _carried(self, after: Changes, start: int) -> dict[Place, Template]:
+        ways = ("before the loop", f"after a turn of the loop at {self.where}")
+        found: dict[Place, Template] = {}
+        for place, value in after.items():
+            before = self.memory.held[place]
+            if before is not MISSING or place.name in self.live:
+                found[place] = joined(self.carried.get(place, before), value, Meeting(place.name, ways, start, True))
+        return found
+
+    def _build(self, turn: Turn, first: Any, limit: Size | None) -> None:
+        templates = list(self.carried.values())
+        with recording(turn.trace):
+            going = as_tensor(turn.next, dtypes.bool_).reshape(())
+            state = [t for p, template in self.carried.items() for t in packed(template, turn.after[p])]
+            if turn.trace.checks:
+                fine = all_hold(turn.trace)
+                going, state = going & fine, [*state, fine]
+        before = [t for p, template in self.carried.items() for t in packed(template, self.memory.held[p])]
+        specs = [spec for template in templates for spec in template.specs()]
+        inputs = turn.inputs
+        if turn.trace.checks:
+            held = Spec((), np.bool_)
+            inputs, before, specs = [*inputs, Value(held)], [*before, as_tensor(True)], [*specs, held]
+        if not state:
+            return
+        block = Block(inputs, turn.trace.nodes, [going._value, *[t._value for t in state]])
+        start = as_tensor(True) if first is True else _condition(first)
+        outputs = list(Loop(tuple(specs), block, len(state), limit).on(start, *before))
+        if turn.trace.checks:
+            check(SymBool("is", outputs.pop()), messages(turn.trace))
+        remaining = iter(outputs)
+        for place, template in self.carried.items():
+            place.set(unpacked(template, remaining))
+
+
+class Turn:
+    """One turn, traced on values that are not known.
+
+    What goes wrong in it is kept: it counts only once it is known what the loop carries.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self.trace = Trace()
+        self.error: Exception | None = None
+        self.next: Any = True
+        counter = Value(Spec((), np.int64))
+        self.inputs = [counter, *[Value(s) for template in turns.carried.values() for s in template.specs()]]
+        try:
+            with recording(self.trace):
+                self._run(turns, counter)
+        except Raised as raised:
+            self.error = UntraceableError(f"every turn of the loop raises {raised}", "a condition around `raise`")
+        except WRONG as wrong:
+            self.error = wrong
+        now = turns.memory.changed()
+        self.after = {place: now.get(place, place.get()) for place in [*turns.carried, *now]}
+        turns.memory.put_back()
+
+    def _run(self, turns: Turns, counter: Value) -> None:
+        tensors = iter([wrap(v) for v in self.inputs[1:]])
+        for place, template in turns.carried.items():
+            place.set(unpacked(template, tensors, started=False))
+        turns.body(SymInt.element(counter, 0))
+        self.next = turns.go()

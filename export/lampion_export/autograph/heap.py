@@ -1,0 +1,309 @@
+"""Everything that a piece of a program can change: variables, lists, dicts, attributes, tensors.
+
+A branch that may not be taken is traced all the same. So what it can reach is remembered before, compared after, and put back.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import cache
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from lampion.errors import UntraceableError
+from lampion.symbolic import Symbolic
+from lampion.tape import Handle
+from lampion_export.autograph.growing import TracedList
+from lampion_export.autograph.objects import MISSING, is_object, same_object
+from lampion_export.autograph.proxies import Unusable
+from lampion_export.autograph.source import is_users
+from lampion_export.autograph.templates import Grown
+
+ATOMIC = (
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    type,
+    ModuleType,
+    BuiltinFunctionType,
+    np.ndarray,
+    np.generic,
+    np.dtype,
+)
+
+
+class Place:
+    """Something that holds a value and can be given another. `name` is how an error speaks of it."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.owner, self.name = owner, name
+
+    @property
+    def internal(self) -> bool:
+        """Whether the rewriting made it, not the user."""
+        return self.name.startswith("lampion_")
+
+    def get(self) -> Any:
+        """What it holds: for a container, a shallow copy."""
+        raise NotImplementedError
+
+    def set(self, value: Any) -> None:
+        """Makes it hold another value."""
+        raise NotImplementedError
+
+
+class Variable(Place):
+    """A variable that functions share: a cell."""
+
+    def get(self) -> Any:
+        try:
+            return self.owner.cell_contents
+        except ValueError:
+            return MISSING
+
+    def set(self, value: Any) -> None:
+        if value is not MISSING:
+            self.owner.cell_contents = value
+        elif self.get() is not MISSING:
+            del self.owner.cell_contents
+
+
+class Global(Place):
+    """A variable of a module."""
+
+    def get(self) -> Any:
+        return self.owner.get(self.name, MISSING)
+
+    def set(self, value: Any) -> None:
+        if value is MISSING:
+            self.owner.pop(self.name, None)
+        else:
+            self.owner[self.name] = value
+
+
+class Items(Place):
+    """What a list or a deque holds; a list of traced code may hold a number of items that is not known."""
+
+    def get(self) -> Any:
+        if isinstance(self.owner, TracedList):
+            return self.owner.content
+        return list(self.owner)
+
+    def set(self, value: Any) -> None:
+        content = value.content if isinstance(value, TracedList) else _usable(value)
+        if isinstance(self.owner, TracedList):
+            self.owner.content = content
+        elif isinstance(content, Grown):
+            raise UntraceableError(
+                f"the list `{self.name}` was made outside of what is traced, so it can't grow by what depends on the data",
+                "make it with [] inside of forward",
+            )
+        else:
+            self.owner.clear()
+            self.owner.extend(content)
+
+
+class Entries(Place):
+    """What a dict holds, and so the attributes of an object."""
+
+    def get(self) -> Any:
+        return dict(self.owner)
+
+    def set(self, value: Any) -> None:
+        self.owner.clear()
+        self.owner.update(_usable(value))
+
+
+class Members(Place):
+    """What a set holds."""
+
+    def get(self) -> Any:
+        return set(self.owner)
+
+    def set(self, value: Any) -> None:
+        self.owner.clear()
+        self.owner.update(_usable(value))
+
+
+class Slots(Place):
+    """The attributes of an object without a dict."""
+
+    def get(self) -> Any:
+        return {name: getattr(self.owner, name) for name in _slots(self.owner) if hasattr(self.owner, name)}
+
+    def set(self, value: Any) -> None:
+        for name in _slots(self.owner):
+            if name in value:
+                object.__setattr__(self.owner, name, value[name])
+            elif hasattr(self.owner, name):
+                object.__delattr__(self.owner, name)
+
+
+class Numbers(Place):
+    """What a Tensor is the name of. Views of it follow."""
+
+    def get(self) -> Any:
+        return self.owner._value
+
+    def set(self, value: Any) -> None:
+        self.owner._rename(value, True)
+
+
+def _usable(value: Any) -> Any:
+    """A container's content. Raises UntraceableError where the ways that met have contents of different kinds."""
+    if isinstance(value, Unusable):
+        value.refuse()
+    return value
+
+
+class Heap:
+    """The places that can be reached from some functions."""
+
+    def __init__(self, *roots: Any) -> None:
+        self.places: dict[int, Place] = {}
+        self._names: list[Any] = []  # Tensors, also those that are views of others
+        self._seen: dict[int, Any] = {}
+        self._queue: deque[tuple[Any, str]] = deque((root, "") for root in roots)
+        while self._queue:
+            self._visit(*self._queue.popleft())
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self.places.values())
+
+    def remember(self) -> Memory:
+        """What all places hold now."""
+        return Memory(self)
+
+    # ---- the walk -----------------------------------------------------------------------------------------------------
+
+    def _visit(self, x: Any, name: str) -> None:
+        if id(x) in self._seen or isinstance(x, ATOMIC):
+            return
+        self._seen[id(x)] = x
+        if isinstance(x, Handle):
+            self._tensor(x, name)
+        elif isinstance(x, CellType):
+            self._add(Variable(x, name), [])
+        elif isinstance(x, FunctionType):
+            self._function(x)
+        elif isinstance(x, MethodType):
+            self._push([x.__self__, x.__func__], name)
+        elif isinstance(x, functools.partial):
+            self._push([x.func, *x.args, *x.keywords.values()], name)
+        elif isinstance(x, list | deque):
+            self._add(Items(x, name), list.__iter__(x) if isinstance(x, list) else x)
+        elif isinstance(x, dict):
+            self._add(Entries(x, name), x.values())
+        elif isinstance(x, set):
+            self._add(Members(x, name), x)
+        elif isinstance(x, tuple | frozenset):
+            self._push(x, name)
+        elif not isinstance(x, Symbolic) and is_object(x):
+            if hasattr(x, "__dict__"):
+                self._add(Entries(x.__dict__, name or type(x).__name__), x.__dict__.values())
+            if _slots(x):
+                place = Slots(x, name or type(x).__name__)
+                self._add(place, place.get().values())
+
+    def _add(self, place: Place, inside: Iterable[Any]) -> None:
+        self.places[id(place.owner)] = place
+        self._seen[id(place.owner)] = place.owner
+        if isinstance(place, Variable):
+            inside = [place.get()]
+        self._push(inside, place.name)
+
+    def _push(self, values: Iterable[Any], name: str) -> None:
+        self._queue.extend((value, name) for value in values)
+
+    def _function(self, function: FunctionType) -> None:
+        for cell, name in zip(function.__closure__ or (), function.__code__.co_freevars, strict=True):
+            if name != "lampion_control":
+                self._queue.append((cell, name))
+        self._push(function.__defaults__ or (), "")
+        if not is_users(function.__code__):
+            return
+        read, stored = _globals(function.__code__)
+        for name in read | stored:
+            value = function.__globals__.get(name, MISSING)
+            if name in stored:
+                place = Global(function.__globals__, name)
+                self.places[hash((id(function.__globals__), name))] = place
+            self._queue.append((value, name))
+
+    def _tensor(self, x: Any, name: str) -> None:
+        self._names.append(x)
+        if x._origin is None:
+            self.places[id(x)] = Numbers(x, name)
+        else:
+            self._visit(x._origin[0], name)
+
+
+class Memory:
+    """What the places of a heap held at one moment."""
+
+    def __init__(self, heap: Heap) -> None:
+        self.heap = heap
+        self.held = {place: place.get() for place in heap}
+        self._names = [(x, x._value, x._value.version, x._value.version.views) for x in heap._names]
+
+    def changed(self) -> dict[Place, Any]:
+        """The places that hold something else now, with what that is."""
+        now = ((place, place.get()) for place in self.heap)
+        return {place: value for place, value in now if not _same(value, self.held[place])}
+
+    def put_back(self) -> None:
+        """Makes everything as it was."""
+        for place, value in self.held.items():
+            if not isinstance(place, Numbers) and not _same(place.get(), value):
+                place.set(value)
+        for x, value, version, views in self._names:
+            x._value, value.version, version.views = value, version, views
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two contents are the same objects; equal numbers and texts are."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same_object, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(map(same_object, a.values(), b.values()))
+    if isinstance(a, set):
+        return {id(x) for x in a} == {id(x) for x in b}
+    return same_object(a, b)
+
+
+def _slots(x: Any) -> tuple[str, ...]:
+    names: list[str] = []
+    for base in type(x).__mro__:
+        own = base.__dict__.get("__slots__", ())
+        names += [own] if isinstance(own, str) else own
+    return tuple(n for n in names if n not in ("__dict__", "__weakref__"))
+
+
+@cache
+def _globals(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """The globals that code, and the functions inside of it, reads and stores."""
+    read: set[str] = set()
+    stored: set[str] = set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "LOAD_GLOBAL":
+            read.add(instruction.argval)
+        elif instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+            stored.add(instruction.argval)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            more = _globals(inner)
+            read |= more[0]
+            stored |= more[1]
+    return frozenset(read), frozenset(stored)

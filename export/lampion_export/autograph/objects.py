@@ -1,0 +1,29 @@
+"""Questions about Python objects that heap and templates share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PLAIN = (int, float, complex, str, bytes)
+NOT_STATE = ("builtins", "numpy", "functools", "itertools", "collections", "typing", "abc", "enum", "random")
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+MISSING = _Missing()  # what a variable holds that was not assigned yet
+
+
+def same_object(a: Any, b: Any) -> bool:
+    """Whether two are one object, or equal numbers or texts of one type."""
+    if a is b:
+        return True
+    return type(a) is type(b) and isinstance(a, PLAIN) and repr(a) == repr(b)
+
+
+def is_object(x: Any) -> bool:
+    """Whether x is an instance of a class whose attributes a program may use as state."""
+    module = type(x).__module__
+    return module.split(".")[0] not in NOT_STATE and not module.startswith(__package__)

@@ -1,0 +1,560 @@
+"""What a value may be where two ways through a program meet, and how it passes as Tensors between blocks.
+
+A `Template` says which parts of a value are the same on both ways (`Known`), which become Tensors of the graph (`Leaf`),
+and how they are put together. `joined` finds the template of two, `packed` gives a value's Tensors, `unpacked` makes a
+value of them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import lampion
+from lampion import dtypes
+from lampion.ops.promote import as_tensor
+from lampion.symbolic import Size, Spec, Symbolic, SymBool, SymInt, fresh_axis, is_from, same
+from lampion.symbolic_float import SymFloat
+from lampion.tape import Value, wrap
+from lampion.tensor import Tensor
+from lampion_export.autograph.objects import MISSING, is_object, same_object
+from lampion_export.autograph.proxies import Choice, Maybe, Unusable
+
+NUMBERS = {"bool": (0, dtypes.bool_), "int": (1, dtypes.int64), "float": (2, dtypes.float64)}
+
+
+class Template:
+    """Base. Each kind knows the Specs of its Tensors."""
+
+    def specs(self) -> list[Spec]:
+        """The Specs of the Tensors that a value of this kind is packed into; sizes that vary are new axes."""
+        return []
+
+
+@dataclass(frozen=True, eq=False)
+class Known(Template):
+    """One object, the same on all ways."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Known) and same_object(self.value, other.value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Leaf(Template):
+    """A Tensor (`kind` "tensor"), or a Python number of a kind in NUMBERS. Where a size is None, it varies."""
+
+    kind: str
+    dtype: dtypes.dtype
+    dims: tuple[Size | None, ...] = ()
+
+    def specs(self) -> list[Spec]:
+        return [Spec(tuple(fresh_axis() if n is None else n for n in self.dims), self.dtype.numpy)]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Leaf) or (self.kind, self.dtype) != (other.kind, other.dtype):
+            return False
+        return len(self.dims) == len(other.dims) and all(map(_agree, self.dims, other.dims))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Parts(Template):
+    """A tuple, list, dict or object, part by part. `like` is one such; its type and keys are kept."""
+
+    kind: type
+    keys: tuple[Any, ...]
+    parts: tuple[Template, ...]
+
+    def specs(self) -> list[Spec]:
+        return [spec for part in self.parts for spec in part.specs()]
+
+
+@dataclass(frozen=True)
+class Growing(Template):
+    """A list of any number of items of one kind: for each Tensor of an item, a column."""
+
+    element: Template
+
+    def specs(self) -> list[Spec]:
+        return [spec for leaf in leaves(self.element) for spec in column_specs(leaf)] or [
+            Spec((fresh_axis(),), np.bool_)
+        ]
+
+
+@dataclass(frozen=True)
+class Late(Template):
+    """What a variable is after it is assigned, where it may not be yet."""
+
+    inner: Template
+
+    def specs(self) -> list[Spec]:
+        return self.inner.specs()
+
+
+@dataclass(frozen=True)
+class Optional(Template):
+    """None or something: whether it is there, and its Tensors."""
+
+    inner: Template
+
+    def specs(self) -> list[Spec]:
+        return [Spec((), np.bool_), *self.inner.specs()]
+
+
+@dataclass(frozen=True)
+class Selected(Template):
+    """One of some objects that are no numbers, by its place among them."""
+
+    options: tuple[Any, ...]
+
+    def specs(self) -> list[Spec]:
+        return [Spec((), np.int64)]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Selected) and _all_same(self.options, other.options)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Lost(Template):
+    """What can't be one value; using it says why."""
+
+    why: str
+
+
+class Grown(NamedTuple):
+    """What a list of an unknown number of items holds: what an item is, and the columns of its Tensors."""
+
+    element: Template
+    columns: tuple[Tensor, ...]
+
+    @property
+    def size(self) -> SymInt | int:
+        """The number of items."""
+        return self.columns[0].shape[0] if not _is_ragged_first(self.element) else self.columns[1].shape[0]
+
+
+class Meeting(NamedTuple):
+    """Where two ways meet: the name of what is joined, what the ways are called, and whether either made an axis itself."""
+
+    name: str
+    ways: tuple[str, str]
+    start: int
+    fill: bool  # whether what is missing on one way may be filled with zeros
+
+    def conflict(self, a: Any, b: Any) -> Lost:
+        """Says which two don't go together, and where they come from."""
+        sides = [f"{_shown(x)} {way}{_place(x)}" for x, way in zip((a, b), self.ways, strict=True)]
+        return Lost(f"`{self.name}` is {sides[0]} and {sides[1]}: one value can't be both in a graph")
+
+
+# ---- joining ---------------------------------------------------------------------------------------------------------
+
+
+def joined(a: Any, b: Any, at: Meeting) -> Template:
+    """The template of what is `a` on one way (a value, or a Template) and `b` (a value) on the other."""
+    if not isinstance(a, Template):
+        if same_object(a, b):
+            return Known(a)
+        a = Known(a)
+    b = b if isinstance(b, Template) else Known(b)
+    return _join(a, b, at)
+
+
+def _join(a: Template, b: Template, at: Meeting) -> Template:
+    if isinstance(a, Lost) or isinstance(b, Lost):
+        return a if isinstance(a, Lost) else b
+    if isinstance(a, Known) and isinstance(b, Known) and a == b:
+        return a
+    for x, y in ((a, b), (b, a)):
+        if isinstance(x, Known) and isinstance(x.value, Unusable):
+            return Lost(x.value.why)
+        if isinstance(x, Known) and x.value is MISSING:
+            if isinstance(y, Late):
+                return y
+            return (
+                Late(_general(y, at))
+                if at.fill
+                else Lost(f"`{at.name}` is assigned only {at.ways[1 if x is a else 0]}{_place(y)}")
+            )
+        if isinstance(x, Late):
+            return Late(_join(x.inner, y.inner if isinstance(y, Late) else y, at))
+    for x, y in ((a, b), (b, a)):
+        if (
+            isinstance(x, Known)
+            and x.value is None
+            and not (isinstance(y, Known) and _is_option(y.value))
+            and not isinstance(y, Selected)
+        ):
+            return y if isinstance(y, Optional) else Optional(_general(y, at))
+        if isinstance(x, Optional):
+            inner = y.inner if isinstance(y, Optional) else _of_maybe(y) if _is_maybe(y) else y
+            return Optional(_join(x.inner, inner.inner if isinstance(inner, Optional) else inner, at))
+        if _is_maybe(x):
+            return _join(_of_maybe(x), y, at)
+    p, q = _expanded(a, at), _expanded(b, at)
+    if isinstance(p, Leaf) and isinstance(q, Leaf):
+        return _join_leaves(p, q, at) or at.conflict(a, b)
+    if isinstance(p, Parts) and isinstance(q, Parts) and p.kind is q.kind and _all_same(p.keys, q.keys):
+        return Parts(p.kind, p.keys, tuple(_join(x, y, at) for x, y in zip(p.parts, q.parts, strict=True)))
+    if isinstance(p, Parts) and isinstance(q, Parts) and p.kind is q.kind is dict:
+        return _join_dicts(p, q, at)
+    if _is_list(p) and _is_list(q):
+        return _join_lists(p, q, at) or at.conflict(a, b)
+    options = [_options(x) for x in (p, q)]
+    if all(options):
+        found: list[Any] = []
+        for x in [*options[0], *options[1]]:
+            if not any(same_object(x, y) for y in found):
+                found.append(x)
+        return Selected(tuple(found))
+    return at.conflict(a, b)
+
+
+def _general(x: Template, at: Meeting) -> Template:
+    """A template that does not hold to the one value it was made of."""
+    x = _expanded(x, at)
+    return Parts(x.kind, x.keys, tuple(_general(p, at) for p in x.parts)) if isinstance(x, Parts) else x
+
+
+def _expanded(x: Template, at: Meeting) -> Template:
+    """A known value, taken apart or as a Leaf where it can be one."""
+    if not isinstance(x, Known):
+        return x
+    value = x.value
+    if isinstance(value, Value):
+        value = wrap(value)
+    if isinstance(value, Tensor):
+        dims = tuple(None if is_from(n, at.start) else n for n in value.shape)
+        return Leaf("tensor", value.dtype, dims)
+    if isinstance(value, bool | SymBool):
+        return Leaf("bool", dtypes.bool_)
+    if isinstance(value, int | SymInt):
+        return Leaf("int", dtypes.int64)
+    if isinstance(value, float | SymFloat):
+        return Leaf("float", dtypes.float64)
+    if isinstance(value, Grown):
+        return Growing(_settled(value.element, at))
+    if isinstance(value, Choice):
+        return Selected(value.options)
+    content = getattr(value, "content", None)
+    if isinstance(content, Grown):
+        return Growing(_settled(content.element, at))
+    if isinstance(value, list):
+        return Parts(list, (len(value),), tuple(Known(v) for v in list.__iter__(value)))
+    if isinstance(value, tuple):
+        return Parts(type(value), (len(value),), tuple(map(Known, value)))
+    if isinstance(value, dict):
+        return Parts(dict, tuple(value), tuple(map(Known, value.values())))
+    if is_object(value) and hasattr(value, "__dict__") and not callable(value):
+        state = vars(value)
+        return Parts(type(value), tuple(state), tuple(map(Known, state.values())))
+    return x
+
+
+def _join_leaves(a: Leaf, b: Leaf, at: Meeting) -> Leaf | None:
+    if a.kind != "tensor" and b.kind != "tensor":
+        return max(a, b, key=lambda leaf: NUMBERS[leaf.kind][0])
+    if a.kind == b.kind:
+        if a.dtype is not b.dtype or len(a.dims) != len(b.dims):
+            return None
+        return Leaf("tensor", a.dtype, tuple(n if _agree(n, m) else None for n, m in zip(a.dims, b.dims, strict=True)))
+    number, tensor = (a, b) if b.kind == "tensor" else (b, a)
+    return tensor if number.dtype.category <= tensor.dtype.category else None
+
+
+def _join_dicts(a: Parts, b: Parts, at: Meeting) -> Template:
+    """Of dicts with different keys: one that only one has is missing in the other."""
+    sides = [dict(zip(x.keys, x.parts, strict=True)) for x in (a, b)]
+    keys = tuple(dict.fromkeys([*a.keys, *b.keys]))
+    missing = Known(MISSING)
+    each = [at._replace(name=f"{at.name}[{key!r}]") for key in keys]
+    return Parts(
+        dict,
+        keys,
+        tuple(_join(sides[0].get(k, missing), sides[1].get(k, missing), e) for k, e in zip(keys, each, strict=True)),
+    )
+
+
+def _join_lists(a: Template, b: Template, at: Meeting) -> Template | None:
+    items = [x.element for x in (a, b) if isinstance(x, Growing)]
+    items += [part for x in (a, b) if isinstance(x, Parts) for part in x.parts]
+    element = items[0]
+    for item in items[1:]:
+        element = _join(element, item, at)
+    element = _settled(_general(element, at), at)
+    return (
+        None
+        if isinstance(element, Lost) or any(isinstance(x, Growing | Optional | Late) for x in walk(element))
+        else Growing(element)
+    )
+
+
+def _settled(x: Template, at: Meeting) -> Template:
+    """With sizes that one way made itself left open."""
+    if isinstance(x, Leaf):
+        return Leaf(x.kind, x.dtype, tuple(None if n is None or is_from(n, at.start) else n for n in x.dims))
+    if isinstance(x, Parts):
+        return Parts(x.kind, x.keys, tuple(_settled(p, at) for p in x.parts))
+    return x
+
+
+def _is_list(x: Template) -> bool:
+    return isinstance(x, Growing) or (isinstance(x, Parts) and x.kind is list)
+
+
+def _is_maybe(x: Template) -> bool:
+    return isinstance(x, Known) and isinstance(x.value, Maybe)
+
+
+def _of_maybe(x: Template) -> Template:
+    assert isinstance(x, Known)
+    template: Template = x.value.template
+    return template
+
+
+def _is_option(value: Any) -> bool:
+    """Whether a value is one that can be chosen by its place among others: a text, a function, a module."""
+    numbers = (bool, int, float, complex, list, tuple, dict, Tensor, Value, Symbolic, Grown, Maybe)
+    if isinstance(value, numbers) or value is MISSING:
+        return False
+    return value is None or isinstance(value, str | bytes | type) or callable(value) or isinstance(value, Choice)
+
+
+def _options(x: Template) -> tuple[Any, ...]:
+    if isinstance(x, Selected):
+        return x.options
+    return (x.value,) if isinstance(x, Known) and _is_option(x.value) else ()
+
+
+def _all_same(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    return len(a) == len(b) and all(map(same_object, a, b))
+
+
+def _agree(a: Size | None, b: Size | None) -> bool:
+    return a is b if a is None or b is None else same(a, b)
+
+
+# ---- to Tensors and back ---------------------------------------------------------------------------------------------
+
+
+def packed(template: Template, value: Any) -> list[Tensor]:
+    """The Tensors that a value passes as. What is missing passes as zeros."""
+    if isinstance(template, Known | Lost):
+        return []
+    if isinstance(template, Leaf):
+        return [_leaf(template, value)]
+    if isinstance(template, Late):
+        return packed(template.inner, value)
+    if isinstance(template, Optional):
+        return _packed_optional(template, value)
+    if isinstance(template, Selected):
+        return [_selector(template, value)]
+    if isinstance(template, Growing):
+        return _packed_list(template.element, value)
+    assert isinstance(template, Parts)
+    items = [MISSING] * len(template.parts) if value is MISSING else _items(template, value)
+    return [t for part, item in zip(template.parts, items, strict=True) for t in packed(part, item)]
+
+
+def unpacked(template: Template, tensors: Iterator[Tensor], *, started: bool = True) -> Any:
+    """The value that some Tensors stand for. A `Late` one is missing until it `started`."""
+    if isinstance(template, Known):
+        return template.value
+    if isinstance(template, Lost):
+        return Unusable(template.why)
+    if isinstance(template, Leaf):
+        return _value(template, next(tensors))
+    if isinstance(template, Late):
+        value = unpacked(template.inner, tensors)
+        return value if started else MISSING
+    if isinstance(template, Optional):
+        there = SymBool("is", next(tensors))
+        return Maybe(there, unpacked(template.inner, tensors), template)
+    if isinstance(template, Selected):
+        return Choice(template.options, SymInt.element(next(tensors)._value, 0))
+    if isinstance(template, Growing):
+        from lampion_export.autograph.growing import TracedList
+
+        columns = tuple(next(tensors) for _ in template.specs())
+        return TracedList.of(Grown(template.element, columns))
+    assert isinstance(template, Parts)
+    return _made(template, [unpacked(part, tensors, started=started) for part in template.parts])
+
+
+def _items(template: Parts, value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [value.get(key, MISSING) for key in template.keys]
+    if isinstance(value, list):
+        return list(list.__iter__(value))
+    return list(value) if isinstance(value, tuple) else [vars(value)[key] for key in template.keys]
+
+
+def _made(template: Parts, items: list[Any]) -> Any:
+    from lampion_export.autograph.growing import TracedList
+
+    if template.kind is list:
+        return TracedList(items)
+    if template.kind is dict:
+        return {k: v for k, v in zip(template.keys, items, strict=True) if v is not MISSING}
+    if issubclass(template.kind, tuple):
+        return template.kind(items) if template.kind is tuple else template.kind(*items)
+    made = copy.copy(object.__new__(template.kind))
+    made.__dict__.update(zip(template.keys, items, strict=True))
+    return made
+
+
+def _leaf(leaf: Leaf, value: Any) -> Tensor:
+    if isinstance(value, Maybe):
+        value = value.inner
+    if isinstance(value, Value):
+        value = wrap(value)
+    if value is MISSING or value is None or isinstance(value, Unusable):
+        return lampion.zeros(tuple(0 if n is None else n for n in leaf.dims), dtype=leaf.dtype)
+    tensor = as_tensor(value, leaf.dtype)
+    if len(leaf.dims) > tensor.ndim:  # a number that becomes a Tensor
+        return tensor.expand(tuple(1 if n is None else n for n in leaf.dims))
+    return tensor
+
+
+def _value(leaf: Leaf, tensor: Tensor) -> Any:
+    if leaf.kind == "tensor":
+        return tensor
+    if leaf.kind == "bool":
+        return SymBool("is", tensor)
+    return SymInt.element(tensor._value) if leaf.kind == "int" else SymFloat(tensor)
+
+
+def _packed_optional(template: Optional, value: Any) -> list[Tensor]:
+    if isinstance(value, Maybe):
+        return [as_tensor(value.there), *packed(template.inner, value.inner)]
+    there = value is not None and value is not MISSING
+    return [as_tensor(there), *packed(template.inner, value if there else MISSING)]
+
+
+def _selector(template: Selected, value: Any) -> Tensor:
+    if value is MISSING:
+        return as_tensor(0)
+    if not isinstance(value, Choice):
+        return as_tensor(next(i for i, x in enumerate(template.options) if same_object(x, value)))
+    places = [next(i for i, x in enumerate(template.options) if same_object(x, own)) for own in value.options]
+    return lampion.tensor(places)[value.index]
+
+
+# ---- columns of lists ------------------------------------------------------------------------------------------------
+
+
+def walk(template: Template) -> Iterator[Template]:
+    """The template and all inside of it."""
+    yield template
+    for part in getattr(template, "parts", ()):
+        yield from walk(part)
+
+
+def leaves(template: Template) -> list[Leaf]:
+    """The leaves of a template of Parts."""
+    return [x for x in walk(template) if isinstance(x, Leaf)]
+
+
+def is_ragged(leaf: Leaf) -> bool:
+    """Whether items differ in shape: their numbers lie in a row then, with the shapes beside."""
+    return None in leaf.dims
+
+
+def column_specs(leaf: Leaf) -> list[Spec]:
+    """The Specs of a leaf's columns."""
+    if is_ragged(leaf):
+        return [Spec((fresh_axis(),), leaf.dtype.numpy), Spec((fresh_axis(), len(leaf.dims)), np.int64)]
+    return [Spec((fresh_axis(), *leaf.dims), leaf.dtype.numpy)]
+
+
+def columns_of(leaf: Leaf, items: list[Tensor]) -> list[Tensor]:
+    """The columns of some items."""
+    if is_ragged(leaf):
+        flat = [x.reshape(-1) for x in items] or [lampion.zeros(0, dtype=leaf.dtype)]
+        shapes = [shape_of(x) for x in items]
+        return [
+            lampion.cat(flat),
+            lampion.stack(shapes) if shapes else lampion.zeros(0, len(leaf.dims), dtype=dtypes.int64),
+        ]
+    if not items:
+        return [lampion.zeros((0, *leaf.dims), dtype=leaf.dtype)]
+    return [lampion.stack(items)]
+
+
+def shape_of(x: Tensor) -> Tensor:
+    """The shape as an int64 Tensor."""
+    return lampion.stack([as_tensor(n, dtypes.int64) for n in x.shape])
+
+
+def _packed_list(element: Template, value: Any) -> list[Tensor]:
+    content = getattr(value, "content", value)
+    own = leaves(element)
+    if isinstance(content, Grown):
+        return _converted(content, element, own)
+    items = [] if content is MISSING else [packed(element, item) for item in content]
+    if not own:
+        return [lampion.zeros(len(items), dtype=dtypes.bool_)]
+    return [column for i, leaf in enumerate(own) for column in columns_of(leaf, [item[i] for item in items])]
+
+
+def _converted(content: Grown, element: Template, own: list[Leaf]) -> list[Tensor]:
+    """The columns for a more general kind of item."""
+    columns = iter(content.columns)
+    result: list[Tensor] = []
+    for old, new in zip(leaves(content.element), own, strict=True):
+        first = as_tensor(next(columns), new.dtype)
+        if is_ragged(old):
+            result += [first, next(columns)]
+        elif is_ragged(new):
+            shape = lampion.stack([as_tensor(n, dtypes.int64) for n in old.dims])
+            result += [first.reshape(-1), shape.expand(first.shape[0], len(old.dims))]
+        else:
+            result.append(
+                first.reshape(first.shape[0], *[1] * (len(new.dims) - len(old.dims)), *first.shape[1:]).expand(
+                    first.shape[0], *new.dims
+                )
+                if len(new.dims) > len(old.dims)
+                else first
+            )
+    return result or list(content.columns)
+
+
+def _is_ragged_first(element: Template) -> bool:
+    own = leaves(element)
+    return bool(own) and is_ragged(own[0])
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+
+def _shown(x: Any) -> str:
+    x = x.value if isinstance(x, Known) else x
+    x = wrap(x) if isinstance(x, Value) else x
+    if isinstance(x, Tensor):
+        return f"{x.dtype} [{', '.join(map(str, x.shape))}]"
+    if isinstance(x, Leaf):
+        return (
+            f"{x.dtype} [{', '.join('?' if n is None else str(n) for n in x.dims)}]" if x.kind == "tensor" else x.kind
+        )
+    if isinstance(x, Parts):
+        return f"{x.kind.__name__} of {len(x.parts)}"
+    return repr(x) if isinstance(x, int | float | str | type(None)) else type(x).__name__
+
+
+def _place(x: Any) -> str:
+    """Where a Tensor was computed."""
+    x = x.value if isinstance(x, Known) else x
+    value = x if isinstance(x, Value) else x._value if isinstance(x, Tensor) else None
+    where = value.node.where if value is not None and value.node is not None else None
+    return f" ({where[0]})" if where else ""
