@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from lampion.autograd import no_grad
 from lampion.event_log import event_log
@@ -84,7 +85,26 @@ def fit(
                 run.save(checkpoint)
     if run.best_weights:
         model.load_state_dict(run.best_weights)
+    _trained[model] = {
+        "epochs": len(run.history.epochs),
+        "optimizer": type(run.optimizer).__name__,
+        "loss": getattr(loss, "__name__", type(loss).__name__),
+        "measured": run.history.epochs[run.history.best_epoch if run.best_weights else -1]
+        if run.history.epochs
+        else {},
+    }
     return run.history
+
+
+_trained: WeakKeyDictionary[Module, dict[str, Any]] = WeakKeyDictionary()
+
+
+def provenance(model: Module) -> dict[str, Any]:
+    """What the last `fit` of this very object did, for the card of an exported file; {} for one that `fit` never saw.
+
+    `measured` are loss and metrics of the epoch whose weights the model has. Weights loaded since then are not noticed.
+    """
+    return dict(_trained.get(model, {}))
 
 
 def evaluate(

@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 import lampion
 from lampion.nn.module import Module
+from lampion.training import provenance
 from lampion_edge import Card
 from lampion_export import ops as _converters  # noqa: F401 - registers them
 from lampion_export.card import complete_card, made_here
@@ -102,4 +103,4 @@ def _provenance(model: Callable[..., Any]) -> dict[str, Any]:
     """What a Module knows of its own making."""
     if not isinstance(model, Module):
         return {}
-    return {"parameters": sum(p.numel() for p in model.parameters())}
+    return {"parameters": sum(p.numel() for p in model.parameters())} | provenance(model)

@@ -17,6 +17,7 @@ import pytest
 import lampion
 from lampion import nn, transforms
 from lampion.ops import arithmetic
+from lampion.optim import SGD
 from lampion.tape import Primitive
 from lampion_edge import ModelError, Session
 from lampion_export import ExportError, MismatchError, UnsupportedError, convert, export, writing
@@ -277,3 +278,13 @@ def test_the_card_says_with_what_the_file_was_made(tmp_path: Path, monkeypatch: 
     }
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     assert export(small(), X, tmp_path / "m.onnx", quiet=True).card.training["date"] == "2023-11-14"
+
+
+def test_the_card_says_how_fit_trained_the_model(tmp_path: Path) -> None:
+    model = small()
+    batches = [(lampion.from_numpy(X), lampion.tensor([0, 1, 2, 0]))]
+    history = fit(model, batches, epochs=2, optimizer=SGD(model.parameters(), lr=0.1), progress=False)
+    training = export(model, X, tmp_path / "m.onnx", quiet=True).card.training
+    assert (training["epochs"], training["optimizer"], training["loss"]) == (2, "SGD", "cross_entropy")
+    assert training["measured"] == history.epochs[-1]
+    assert "epochs" not in export(small(), X, tmp_path / "n.onnx", quiet=True).card.training
