@@ -5,6 +5,7 @@ from lampion_export.convert import converts
 from lampion_export.errors import ExportError, MismatchError, UnsupportedError
 from lampion_export.exporter import Exported, export
 from lampion_export.foreign import add_card
+from lampion_export.quantization import Quantized, quantize
 from lampion_export.sklearn_models import from_sklearn
 from lampion_export.torch_models import from_torch
 from lampion_export.verification import Check, Report, verify
@@ -14,6 +15,7 @@ __all__ = [
     "ExportError",
     "Exported",
     "MismatchError",
+    "Quantized",
     "Report",
     "UnsupportedError",
     "UntraceableError",
@@ -22,5 +24,6 @@ __all__ = [
     "export",
     "from_sklearn",
     "from_torch",
+    "quantize",
     "verify",
 ]

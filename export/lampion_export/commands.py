@@ -13,6 +13,7 @@ from typing import Any
 from lampion_edge.commands import Command
 from lampion_export import command_card, command_diff, command_info
 from lampion_export.errors import ExportError
+from lampion_export.quantization import command as quantization
 
 
 def export_arguments(parser: ArgumentParser) -> None:
@@ -76,6 +77,9 @@ EXPORT = Command("export", "turn a trained model into one verified ONNX file", e
 INFO = Command("info", "show what a model file says of itself, and its graph", command_info.arguments, command_info.run)
 DIFF = Command("diff", "show what differs between two model files", command_diff.arguments, command_diff.run)
 CARD = Command("card", "add, show or change the card of a model file", command_card.arguments, command_card.run)
+QUANTIZE = Command(
+    "quantize", "make a file smaller and faster, within a bound", quantization.arguments, quantization.run
+)
 DEMO = Command("demo", "train on real images, export, serve, POST, run on the edge", demo_arguments, demo_run)
 
 

@@ -12,14 +12,14 @@ from lampion_export.quantization.judge import Judge, error, outputs
 from lampion_export.quantization.scheme import Scheme, Tick
 
 # Batches that the order of layers is found on: there is a run of them for every layer.
-RANKED_ON = 4
+RANKED_ON = 2
 
 
 def layers_to_leave(scheme: Scheme, judge: Judge, progress: Callable[[int], Tick]) -> list[str]:
-    """The fewest layers, the most harmful first, that have to stay in float; in the order they run.
+    """The layers that have to stay in float, in the order they run: as many of the most harmful as it takes.
 
-    Harm is measured by leaving one layer at a time in float. Raises MismatchError if the bound is not even
-    met with all of them in float.
+    Harm is the error with a single layer converted: two that share a bad range both show it, where leaving one of them
+    in float would change nothing. Raises MismatchError if nothing would be left to convert.
     """
 
     def accepted(left: list[str]) -> bool:
@@ -27,12 +27,6 @@ def layers_to_leave(scheme: Scheme, judge: Judge, progress: Callable[[int], Tick
 
     if accepted([]):
         return []
-    if not accepted(scheme.layers):
-        raise MismatchError(
-            f"{judge.name}: expected at least {judge.before - judge.bound:.4g}, but no choice of layers gets there; "
-            "nothing was written",
-            hint="is the metric the same when it is called twice?",
-        )
     ranked = _most_harmful_first(scheme, judge, progress(len(scheme.layers)))
     few, enough = 0, 1
     while enough < len(ranked) and not accepted(ranked[:enough]):
@@ -40,15 +34,20 @@ def layers_to_leave(scheme: Scheme, judge: Judge, progress: Callable[[int], Tick
     while enough - few > 1:
         middle = (few + enough) // 2
         few, enough = (few, middle) if accepted(ranked[:middle]) else (middle, enough)
+    if enough >= len(ranked):
+        raise MismatchError(
+            f"{judge.name}: expected at least {judge.before - judge.bound:.4g}, which no choice of layers reaches; "
+            "nothing was written",
+            hint="allow a larger bound, or give more samples: one of few weighs much",
+        )
     return [layer for layer in scheme.layers if layer in ranked[:enough]]
 
 
 def session_of(scheme: Scheme, left: list[str]) -> Session:
-    """A session of the model with all layers converted but those in `left`."""
+    """A session of the model with all layers converted but those in `left`; its card is still the float32 file's."""
+    data = scheme.convert(left).SerializeToString()
     try:
-        return Session(
-            scheme.convert(left).SerializeToString(), verify_checksum=False
-        )  # the card is the float32 file's
+        return Session(data, verify_checksum=False)
     except EdgeError as refused:
         raise ExportError(f"the converted graph can't be run: {refused}", hint=refused.hint) from refused
 
@@ -56,8 +55,9 @@ def session_of(scheme: Scheme, left: list[str]) -> Session:
 def _most_harmful_first(scheme: Scheme, judge: Judge, tick: Tick) -> list[str]:
     batches = judge.batches[:RANKED_ON]
     want = outputs(judge.session, batches)
-    remaining: dict[str, float] = {}
+    harm: dict[str, float] = {}
     for layer in scheme.layers:
-        remaining[layer] = error(want, outputs(session_of(scheme, [layer]), batches))
+        others = [name for name in scheme.layers if name != layer]
+        harm[layer] = float(np.nan_to_num(error(want, outputs(session_of(scheme, others), batches)), nan=np.inf))
         tick()
-    return sorted(scheme.layers, key=lambda layer: np.nan_to_num(remaining[layer], nan=np.inf))
+    return sorted(scheme.layers, key=lambda layer: -harm[layer])
