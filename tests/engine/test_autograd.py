@@ -253,6 +253,9 @@ def test_gradcheck_names_the_elements_and_both_numbers() -> None:
     ):
         autograd.gradcheck(Wrong.apply, leaf(1.0, 3.0))
     assert not autograd.gradcheck(Wrong.apply, leaf(1.0, 3.0), raise_exception=False)
+    with pytest.raises(RuntimeError, match="element"):
+        autograd.gradcheck(Wrong.apply, leaf(1.0, 3.0), fast_mode=True)
+    assert autograd.gradcheck(lambda x: x.exp(), leaf(1.0, 3.0), fast_mode=True)
 
 
 def test_gradgradcheck_finds_a_second_gradient_that_is_cut_off() -> None:
