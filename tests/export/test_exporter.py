@@ -19,6 +19,7 @@ from lampion import nn, transforms
 from lampion.ops import arithmetic
 from lampion.optim import SGD
 from lampion.tape import Primitive
+from lampion.training import fit
 from lampion_edge import ModelError, Session
 from lampion_export import ExportError, MismatchError, UnsupportedError, convert, export, writing
 
