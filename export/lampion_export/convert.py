@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from lampion.ops.fused import Fused
 from lampion.symbolic import Spec
 from lampion.tape import Node, Primitive, Trace, Value, recording, wrap
 from lampion_export.errors import UnsupportedError
@@ -70,8 +69,8 @@ def convert_nodes(graph: Graph, nodes: Sequence[Node]) -> None:
             graph.bind((node, i), spec, output)
 
 
-def in_plain_ops(g: Graph, op: Fused, *inputs: ir.Value) -> tuple[ir.Value, ...]:
-    """What the plain ops of a fused one become."""
+def in_plain_ops(g: Graph, plain: Callable[..., Any], *inputs: ir.Value) -> tuple[ir.Value, ...]:
+    """What an op becomes that is also written in plain ones."""
     values = []
     for x in inputs:
         assert x.dtype is not None
@@ -80,7 +79,7 @@ def in_plain_ops(g: Graph, op: Fused, *inputs: ir.Value) -> tuple[ir.Value, ...]
         values.append(Value(spec if numbers is None else np.asarray(numbers)))
         g.bind(values[-1].key, spec, x)
     with recording(Trace()) as trace:
-        result = op.plain(*map(wrap, values))
+        result = plain(*map(wrap, values))
     convert_nodes(g, trace.nodes)
     return tuple(g.value(t._value) for t in (result if isinstance(result, tuple) else (result,)))
 

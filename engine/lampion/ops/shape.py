@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion import dtypes
+from lampion.errors import UntraceableError
 from lampion.ops.dims import axes, axis
 from lampion.ops.elementwise import unbroadcast
 from lampion.ops.promote import Op, as_tensor, cast
-from lampion.symbolic import Shape, Size, Spec, SymInt, numel, same
+from lampion.symbolic import Shape, Size, Spec, SymBool, SymInt, numel, same
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -207,7 +208,17 @@ def t(input: Tensor) -> Tensor:
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Drops dims of size 1: all, or those of `dim` that have it."""
     which = axes(dim, input.ndim, "squeeze") if dim != () else ()
-    return reshape(input, tuple(n for i, n in enumerate(input.shape) if i not in which or not same(n, 1)))
+    return reshape(input, tuple(n for i, n in enumerate(input.shape) if i not in which or not _is_one(n)))
+
+
+def _is_one(n: Size) -> bool:
+    hit = n == 1
+    if isinstance(hit, SymBool):
+        raise UntraceableError(
+            f"squeeze: whether the dim of size `{n}` is dropped depends on that size, and with it the number of dims",
+            "squeeze(dim) for the dims whose size is always 1",
+        )
+    return bool(hit)
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:

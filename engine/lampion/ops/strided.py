@@ -11,7 +11,7 @@ from lampion.ops.dims import axis
 from lampion.ops.index import IndexAdd, Put, assign, numbered
 from lampion.ops.promote import Op
 from lampion.ops.shape import reshape
-from lampion.symbolic import Shape, Size, Spec, SymInt, maximum, minimum, numel
+from lampion.symbolic import Shape, Size, Spec, maximum, minimum, numel
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -21,6 +21,10 @@ class Look(Op):
     """Base of views that pick places: the gradient goes back to where an element came from."""
 
     view = True
+
+    def plain(self, x: Tensor) -> Tensor:
+        """The same elements, picked by index: what a look becomes where sizes vary."""
+        raise NotImplementedError(f"{type(self).__name__} has no plain form")
 
     def gradient(self, g: Tensor, out: Tensor, x: Tensor) -> tuple[Any, ...]:
         places = self(numbered(x))
@@ -48,6 +52,10 @@ class Diagonal(Look):
         rows, columns = x.shape[-2] - max(-self.offset, 0), x.shape[-1] - max(self.offset, 0)
         return Spec((*x.shape[:-2], maximum(minimum(rows, columns), 0)), x.dtype)
 
+    def plain(self, x: Tensor) -> Tensor:
+        along = arange(self.infer(x._value.data).shape[-1])
+        return x[..., along + max(-self.offset, 0), along + max(self.offset, 0)]
+
 
 class Windows(Look):
     """`size` elements from every `step`-th place along `dim`, in a new last dim."""
@@ -62,6 +70,11 @@ class Windows(Look):
     def infer(self, x: Any) -> Spec:
         count = (x.shape[self.dim] - self.size) // self.step + 1
         return Spec((*x.shape[: self.dim], count, *x.shape[self.dim + 1 :], self.size), x.dtype)
+
+    def plain(self, x: Tensor) -> Tensor:
+        count = self.infer(x._value.data).shape[self.dim]
+        places = (arange(count).unsqueeze(1) * self.step + arange(self.size)).reshape(-1)
+        return x.index_select(self.dim, places).unflatten(self.dim, (count, self.size)).movedim(self.dim + 1, -1)
 
 
 class Strided(Look):
@@ -88,12 +101,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     if a == b:
         raise RuntimeError(f"diagonal: expected two different dims, got {dim1} and {dim2}")
     matrices = input.movedim((a, b), (-2, -1))
-    if not _varies(input):
-        return Diagonal(offset)(matrices)
-    rows, columns = max(-offset, 0), max(offset, 0)
-    length = maximum(minimum(matrices.shape[-2] - rows, matrices.shape[-1] - columns), 0)
-    along = arange(length)
-    return matrices[..., along + rows, along + columns]
+    return Diagonal(offset)(matrices)
 
 
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
@@ -104,11 +112,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     length = input.shape[dim]
     if size < 0 or step < 1 or (isinstance(length, int) and size > length):
         raise RuntimeError(f"unfold: windows of size {size} every {step} do not fit dim {dimension} of size {length}")
-    if not _varies(input):
-        return Windows(dim, size, step)(input)
-    count = (length - size) // step + 1
-    places = arange(count).unsqueeze(1) * step + arange(size)
-    return input.index_select(dim, places.reshape(-1)).unflatten(dim, (count, size)).movedim(dim + 1, -1)
+    return Windows(dim, size, step)(input)
 
 
 def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
@@ -165,7 +169,3 @@ def _through(view: Any, input: Tensor, src: Tensor, who: str) -> Tensor:
         raise RuntimeError(f"{who}: expected src of shape {list(places.shape)}, got {list(src.shape)}")
     replaced: Tensor = Put()(input, places.reshape(-1), src.to(input.dtype).reshape(-1))
     return replaced
-
-
-def _varies(x: Tensor) -> bool:
-    return any(isinstance(n, SymInt) for n in x.shape)

@@ -24,7 +24,7 @@ OPERATORS: dict[type[r.Layer], tuple[str, tuple[int, ...], dict[str, Any]]] = {
 def layer(g: Graph, op: r.Layer, *inputs: ir.Value) -> tuple[ir.Value, ...]:
     x, lengths, state, weights = op.split(inputs)
     if x.dtype != ir.DataType.FLOAT or op.projected:  # onnxruntime computes in float32 only; ONNX has no projection
-        return in_plain_ops(g, op, *inputs)
+        return in_plain_ops(g, op.plain, *inputs)
     name, order, settings = OPERATORS[type(op)]
     if "activations" in settings:
         settings = settings | {"activations": settings["activations"] * op.directions}
