@@ -230,7 +230,7 @@ from lampion.ops.cumulative import (
 )
 from lampion.ops.decomposition import cholesky, geqrf, lu_unpack, qr
 from lampion.ops.decomposition import old_lu as lu
-from lampion.ops.decomposition import old_svd as svd
+from lampion.ops.determinant import det, logdet, slogdet
 from lampion.ops.diagonal import (
     diag,
     diag_embed,
@@ -279,26 +279,9 @@ from lampion.ops.joining import (
     row_stack,
     vstack,
 )
-from lampion.ops.linalg import (
-    cdist,
-    chain_matmul,
-    cholesky_inverse,
-    cholesky_solve,
-    det,
-    dist,
-    logdet,
-    matrix_exp,
-    matrix_power,
-    ormqr,
-    pinverse,
-    slogdet,
-    triangular_solve,
-)
+from lampion.ops.linalg import chain_matmul, matrix_exp, matrix_power, ormqr
 from lampion.ops.linalg import householder_product as orgqr
-from lampion.ops.linalg import inv as inverse
 from lampion.ops.linalg import old_cross as cross
-from lampion.ops.linalg import old_lu_solve as lu_solve
-from lampion.ops.linalg import old_norm as norm
 from lampion.ops.matmul import (
     addbmm,
     addmm,
@@ -316,6 +299,8 @@ from lampion.ops.matmul import (
     outer,
     vdot,
 )
+from lampion.ops.norms import cdist, dist
+from lampion.ops.norms import old_norm as norm
 from lampion.ops.numbers import (
     bitwise_left_shift,
     bitwise_right_shift,
@@ -417,6 +402,9 @@ from lampion.ops.shape import (
     unflatten,
     unsqueeze,
 )
+from lampion.ops.solving import cholesky_inverse, cholesky_solve, pinverse, triangular_solve
+from lampion.ops.solving import inv as inverse
+from lampion.ops.solving import old_lu_solve as lu_solve
 from lampion.ops.sorting import (
     argsort,
     bincount,
@@ -426,6 +414,7 @@ from lampion.ops.sorting import (
     unique,
 )
 from lampion.ops.special import digamma, erfc, erfinv, i0, igamma, igammac, lgamma, logit, mvlgamma, polygamma, xlogy
+from lampion.ops.spectral import old_svd as svd
 from lampion.ops.spectrogram import istft, stft
 from lampion.ops.splitting import (
     dsplit,

@@ -21,18 +21,22 @@ from lampion.ops import (
     create_new,
     cumulative,
     decomposition,
+    determinant,
     histogram,
     index,
     linalg,
     matmul,
+    norms,
     numbers,
     promote,
     random,
     reduce,
     scattering,
     sets,
+    solving,
     sorting,
     special,
+    spectral,
     spectrogram,
     splitting,
     statistics,
@@ -613,7 +617,7 @@ class Tensor(InPlace):
 
     # ---- reductions -------------------------------------------------------------------------------------------------
 
-    sum, mean, var, std, prod, norm = reduce.sum, reduce.mean, reduce.var, reduce.std, reduce.prod, linalg.old_norm
+    sum, mean, var, std, prod, norm = reduce.sum, reduce.mean, reduce.var, reduce.std, reduce.prod, norms.old_norm
     amax, amin, max, min, argmax, argmin = (
         reduce.amax, reduce.amin, reduce.max, reduce.min, reduce.argmax, reduce.argmin,
     )  # fmt: skip
@@ -698,12 +702,13 @@ class Tensor(InPlace):
     addmv, addbmm, addr, inner, vdot, addmm = (
         matmuls.addmv, matmuls.addbmm, matmuls.addr, matmuls.inner, matmuls.vdot, matmuls.addmm,
     )  # fmt: skip
-    adjoint, cross, det, logdet, slogdet = matmuls.adjoint, linalg.old_cross, linalg.det, linalg.logdet, linalg.slogdet
-    inverse, pinverse, matrix_exp, matrix_power = linalg.inv, linalg.pinverse, linalg.matrix_exp, linalg.matrix_power
-    cholesky_inverse, cholesky_solve, lu_solve = linalg.cholesky_inverse, linalg.cholesky_solve, linalg.old_lu_solve
-    triangular_solve, ormqr, orgqr = linalg.triangular_solve, linalg.ormqr, linalg.householder_product
-    dist, lu, cholesky, qr = linalg.dist, decomposition.old_lu, decomposition.cholesky, decomposition.qr
-    svd, geqrf = decomposition.old_svd, decomposition.geqrf
+    adjoint, cross = matmuls.adjoint, linalg.old_cross
+    det, logdet, slogdet = determinant.det, determinant.logdet, determinant.slogdet
+    inverse, pinverse, matrix_exp, matrix_power = solving.inv, solving.pinverse, linalg.matrix_exp, linalg.matrix_power
+    cholesky_inverse, cholesky_solve, lu_solve = solving.cholesky_inverse, solving.cholesky_solve, solving.old_lu_solve
+    triangular_solve, ormqr, orgqr = solving.triangular_solve, linalg.ormqr, linalg.householder_product
+    dist, lu, cholesky, qr = norms.dist, decomposition.old_lu, decomposition.cholesky, decomposition.qr
+    svd, geqrf = spectral.old_svd, decomposition.geqrf
 
     # ---- order ------------------------------------------------------------------------------------------------------
 

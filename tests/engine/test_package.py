@@ -29,6 +29,8 @@ INTERNAL = {
         "check_device",
         "by_windows",
         "dense",
+        "examined",
+        "given",
         "checked",
     ),
     *(

@@ -1,8 +1,6 @@
-"""Decompositions of matrices [..., n, m], whose gradients are those of the literature.
+"""Decompositions of matrices [..., n, m] into triangles, whose gradients are those of the literature.
 
-M. B. Giles, An extended collection of matrix derivative results (2008), for singular values and eigenvalues; I. Murray,
-arXiv:1602.07527, for Cholesky's; S. F. Walter and L. Lehmann, arXiv:1009.6112, for QR; and for LU by blocks. Gradients of
-vectors that are unique only up to a phase, or that belong to equal values, mean something for functions that don't see it.
+I. Murray, arXiv:1602.07527, for Cholesky's; S. F. Walter and L. Lehmann, arXiv:1009.6112, for QR; and for LU by blocks.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ from lampion import dtypes
 from lampion.errors import LinAlgError
 from lampion.kernels.linalg import lu_in_place, permutation
 from lampion.ops.comparison import where
-from lampion.ops.complex import conj, real
+from lampion.ops.complex import real
 from lampion.ops.create import eye, new
 from lampion.ops.diagonal import diag_embed, tril, triu
 from lampion.ops.matmul import adjoint
-from lampion.ops.promote import Op, as_tensor, cast
+from lampion.ops.promote import Op, as_tensor
 from lampion.ops.shape import cat
 from lampion.ops.strided import diagonal
 from lampion.symbolic import Spec, minimum
@@ -90,7 +88,7 @@ class Qr(Op):
             raise RuntimeError(
                 f"qr: with mode='complete' only matrices that are not taller than wide are differentiable, got {list(x.shape)}"
             )
-        gq, gr = _given(g, out)
+        gq, gr = given(g, out)
         if n >= m:
             return (_square_qr_gradient(gq, gr, q, r),)
         left, right = r[..., :n], gr[..., n:]
@@ -102,90 +100,6 @@ def _square_qr_gradient(gq: Tensor, gr: Tensor, q: Tensor, r: Tensor) -> Tensor:
     upper = triu(gr @ adjoint(r) - adjoint(q) @ gq)
     both = upper + adjoint(upper) - diag_embed(real(diagonal(upper, 0, -2, -1)))
     return adjoint(Solve()(r, adjoint(gq + q @ both)))
-
-
-class Svd(Op):
-    """U, S, V^H with U diag(S) V^H = A; all columns of U and V if `full`."""
-
-    def __init__(self, full: bool) -> None:
-        self.full = full
-
-    def forward(self, x: Any) -> Any:
-        return tuple(refusing(np.linalg.svd, "svd", x, full_matrices=self.full))
-
-    def infer(self, x: Any) -> tuple[Spec, Spec, Spec]:
-        *batch, n, m = x.shape
-        k = minimum(n, m)
-        u, v = (n, m) if self.full else (k, k)
-        kind = np.zeros(0, x.dtype).real.dtype
-        return Spec((*batch, n, u), x.dtype), Spec((*batch, k), kind), Spec((*batch, v, m), x.dtype)
-
-    def gradient(self, g: Any, out: Any, x: Tensor) -> tuple[Any, ...]:
-        k = out[1].shape[-1]
-        u, s, vh = out[0][..., :k], cast(out[1], x.dtype), out[2][..., :k, :]
-        gs = diag_embed(cast(g[1], x.dtype)) if g[1] is not None else 0
-        if g[0] is None and g[2] is None:
-            return (u @ gs @ vh,)
-        gu, _, gvh = _given(g, out)
-        gu, gv, v = gu[..., :k], adjoint(gvh[..., :k, :]), adjoint(vh)
-        row, column = s.unsqueeze(-2), s.unsqueeze(-1)
-        gap = _off_diagonal((row - column) * (row + column))
-        turn_u, turn_v = _skew(adjoint(u) @ gu), _skew(adjoint(v) @ gv)
-        middle = turn_u / gap * row + column * (turn_v / gap) + gs
-        if x.dtype.is_complex:
-            middle = middle + diag_embed(diagonal(turn_u, 0, -2, -1) / (2 * s))
-        result = u @ middle @ vh
-        if x.shape[-2] > k:
-            result = result + (gu - u @ (adjoint(u) @ gu)) / row @ vh
-        if x.shape[-1] > k:
-            result = result + u @ adjoint((gv - v @ (vh @ gv)) / row)
-        return (result,)
-
-
-class Eigh(Op):
-    """Eigenvalues, ascending, and eigenvectors of Hermitian matrices, given by the lower ("L") or upper triangle."""
-
-    def __init__(self, triangle: str) -> None:
-        self.triangle = triangle
-
-    def forward(self, x: Any) -> Any:
-        return tuple(refusing(np.linalg.eigh, "eigh", x, UPLO=self.triangle))
-
-    def infer(self, x: Any) -> tuple[Spec, Spec]:
-        return Spec(x.shape[:-1], np.zeros(0, x.dtype).real.dtype), Spec(x.shape, x.dtype)
-
-    def gradient(self, g: Any, out: Any, x: Tensor) -> tuple[Any, ...]:
-        values, v = cast(out[0], x.dtype), out[1]
-        middle: Any = diag_embed(cast(g[0], x.dtype)) if g[0] is not None else 0
-        if g[1] is not None:
-            turn = adjoint(v) @ g[1]
-            turn = turn - diag_embed(diagonal(turn, 0, -2, -1))
-            middle = middle + turn / _off_diagonal(values.unsqueeze(-2) - values.unsqueeze(-1))
-        return (symmetric(v @ middle @ adjoint(v)),)
-
-
-class Eig(Op):
-    """Eigenvalues and eigenvectors of any square matrices, complex."""
-
-    def forward(self, x: Any) -> Any:
-        kind = np.result_type(x.dtype, np.complex64)
-        return tuple(y.astype(kind) for y in refusing(np.linalg.eig, "eig", x))
-
-    def infer(self, x: Any) -> tuple[Spec, Spec]:
-        kind = np.result_type(x.dtype, np.complex64)
-        return Spec(x.shape[:-1], kind), Spec(x.shape, kind)
-
-    def gradient(self, g: Any, out: Any, x: Tensor) -> tuple[Any, ...]:
-        values, v = out
-        middle: Any = diag_embed(g[0]) if g[0] is not None else 0
-        if g[1] is not None:
-            turn = adjoint(v) @ g[1]
-            turn = turn - adjoint(v) @ v * real(diagonal(turn, 0, -2, -1)).unsqueeze(-2)
-            turn = turn - diag_embed(diagonal(turn, 0, -2, -1))
-            values = conj(values)
-            middle = middle + turn / _off_diagonal(values.unsqueeze(-2) - values.unsqueeze(-1))
-        result = Solve()(adjoint(v), middle @ adjoint(v))
-        return (result if x.dtype.is_complex else real(result),)
 
 
 class Lu(Op):
@@ -234,21 +148,12 @@ class Geqrf(Op):
         return Spec(x.shape, x.dtype), Spec((*batch, minimum(n, m)), x.dtype)
 
 
-def _given(g: Any, out: Any) -> list[Any]:
+def given(g: Any, out: Any) -> list[Any]:
     """Gradients, zero where nobody sent one."""
     return [y.detach() * 0 if x is None else x for x, y in zip(g, out, strict=True)]
 
 
-def _skew(x: Tensor) -> Tensor:
-    return x - adjoint(x)
-
-
-def _off_diagonal(gaps: Tensor) -> Tensor:
-    """Differences with 1 on the diagonal, so that one can divide by them."""
-    return gaps + eye(gaps.shape[-1], dtype=gaps.dtype)
-
-
-# ---- functions ------------------------------------------------------------------------------------------------------
+# ---- functions --------------------------------------------------------------------------------------------------------
 
 
 class QR(NamedTuple):
@@ -256,29 +161,6 @@ class QR(NamedTuple):
 
     Q: Tensor
     R: Tensor
-
-
-class SVD(NamedTuple):
-    """What `linalg.svd` gives."""
-
-    U: Tensor
-    S: Tensor
-    Vh: Tensor
-
-
-class OldSVD(NamedTuple):
-    """What `svd` gives."""
-
-    U: Tensor
-    S: Tensor
-    V: Tensor
-
-
-class Eigen(NamedTuple):
-    """What `eig` and `eigh` give."""
-
-    eigenvalues: Tensor
-    eigenvectors: Tensor
 
 
 class PLU(NamedTuple):
@@ -327,49 +209,6 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:  # noqa: N803
         raise RuntimeError(f"qr: expected mode 'reduced', 'complete' or 'r', got {mode!r}")
     q, r = Qr(mode == "complete")(A)
     return QR(new(np.zeros(0, A.dtype.numpy), False), r) if mode == "r" else QR(q, r)
-
-
-def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> SVD:  # noqa: N803
-    """Singular values, descending, and their vectors: A = U diag(S) Vh."""
-    check_matrix("svd", A)
-    return SVD(*Svd(full_matrices)(A))
-
-
-def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:  # noqa: N803
-    """Singular values, descending."""
-    return svd(A, False).S
-
-
-def old_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> OldSVD:
-    """`torch.svd`: V instead of its conjugate transpose, and zeros for U and V without `compute_uv`."""
-    u, s, vh = svd(input, not some or not compute_uv)
-    if not compute_uv:
-        return OldSVD(u.detach() * 0, s, adjoint(vh.detach() * 0))
-    return OldSVD(u, s, adjoint(vh))
-
-
-def eigh(A: Tensor, UPLO: str = "L") -> Eigen:  # noqa: N803
-    """Eigenvalues, ascending, and eigenvectors of Hermitian matrices, given by their lower or upper triangle."""
-    check_square("eigh", A)
-    if UPLO.upper() not in ("L", "U"):
-        raise RuntimeError(f"eigh: expected UPLO 'L' or 'U', got {UPLO!r}")
-    return Eigen(*Eigh(UPLO.upper())(A))
-
-
-def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:  # noqa: N803
-    """Eigenvalues of Hermitian matrices, ascending."""
-    return eigh(A, UPLO).eigenvalues
-
-
-def eig(A: Tensor) -> Eigen:  # noqa: N803
-    """Complex eigenvalues, in no order, and eigenvectors of square matrices."""
-    check_square("eig", A)
-    return Eigen(*Eig()(A))
-
-
-def eigvals(A: Tensor) -> Tensor:  # noqa: N803
-    """Complex eigenvalues of square matrices, in no order."""
-    return eig(A).eigenvalues
 
 
 def lu_factor(A: Tensor, *, pivot: bool = True) -> Factor:  # noqa: N803

@@ -10,7 +10,7 @@ from lampion.ops.complex import conj
 from lampion.ops.create import arange
 from lampion.ops.cumulative import cummax
 from lampion.ops.dims import axes, axis
-from lampion.ops.linalg import vector_norm
+from lampion.ops.norms import vector_norm
 from lampion.ops.promote import as_tensor, cast
 from lampion.ops.reduce import Dim, ValuesIndices, sum
 from lampion.ops.sorting import sort

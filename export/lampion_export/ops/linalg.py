@@ -5,14 +5,17 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from lampion.ops import decomposition as d
+from lampion.ops.determinant import Det, Slogdet
 from lampion.ops.ldl import Ldl, LdlSolve
-from lampion.ops.linalg import Det, MatrixExp, Pinv, Slogdet
+from lampion.ops.linalg import MatrixExp
+from lampion.ops.solving import Pinv
+from lampion.ops.spectral import Eig, Eigh, Svd
 from lampion_export.convert import converts, refuses
 from lampion_export.graph import Graph
 
 refuses(
     "ONNX has no such operator; compute what depends on parameters alone before exporting",
-    *(d.Solve, d.Cholesky, d.Qr, d.Svd, d.Eigh, d.Eig, d.Lu, d.Geqrf, Slogdet, MatrixExp, Pinv, Ldl, LdlSolve),
+    *(d.Solve, d.Cholesky, d.Qr, Svd, Eigh, Eig, d.Lu, d.Geqrf, Slogdet, MatrixExp, Pinv, Ldl, LdlSolve),
 )
 
 

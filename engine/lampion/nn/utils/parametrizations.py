@@ -10,9 +10,10 @@ from lampion.nn.utils.parametrize import register_parametrization
 from lampion.ops.comparison import where
 from lampion.ops.create import eye
 from lampion.ops.decomposition import geqrf, qr
-from lampion.ops.linalg import householder_product, matrix_exp, solve
+from lampion.ops.linalg import householder_product, matrix_exp
 from lampion.ops.random import randn
 from lampion.ops.shape import cat
+from lampion.ops.solving import solve
 from lampion.tensor import Tensor
 
 
