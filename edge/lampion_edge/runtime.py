@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from lampion_edge import bfloat16
 from lampion_edge.card import TensorSpec
 from lampion_edge.errors import InputError, ModelError, RunError
 from lampion_edge.golden import Array
@@ -51,10 +52,14 @@ class Runtime:
         self._invalid_argument: type[Exception] = InvalidArgument
         self.inputs = [_spec(argument) for argument in self._session.get_inputs()]
         self.outputs = [_spec(argument) for argument in self._session.get_outputs()]
+        wide = any(spec.dtype == "bfloat16" for spec in [*self.inputs, *self.outputs])
+        self._bfloat16 = bfloat16.numpy_dtype(name) if wide else None
 
     def run(self, names: Sequence[str], feeds: dict[str, Array]) -> list[Array]:
         """The outputs called `names`. Raises InputError or RunError."""
         try:
+            if self._bfloat16 is not None:
+                return bfloat16.run(self._session, names, feeds, self._bfloat16)
             outputs: list[Array] = self._session.run(list(names), feeds)
         except self._invalid_argument as error:
             raise InputError(f"the model refuses these inputs: {_sentence(error)}") from error
