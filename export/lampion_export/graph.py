@@ -218,11 +218,11 @@ def is_float(x: ir.Value) -> bool:
 
 
 def _exchanged(name: str, value: Value) -> ir.DataType:
-    """The dtype of an input or output. Raises UnsupportedError for bfloat16, which onnxruntime keeps to itself."""
+    """The dtype of an input or output. Raises UnsupportedError for bfloat16, which golden samples don't hold."""
     dtype = _dtype(value.data.dtype)
     if dtype == ir.DataType.BFLOAT16:
         raise UnsupportedError(
-            f"{name!r} is bfloat16, which onnxruntime neither takes from numpy nor gives to it",
+            f"{name!r} is bfloat16, which the golden samples of a file don't hold: expected another dtype there",
             hint="convert inside of forward: x.bfloat16() first, .float() last",
         )
     return dtype
