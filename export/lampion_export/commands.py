@@ -74,12 +74,12 @@ def demo_run(args: Namespace) -> int:
 
 
 EXPORT = Command("export", "turn a trained model into one verified ONNX file", export_arguments, export_run)
-INFO = Command("info", "show what a model file says of itself, and its graph", command_info.arguments, command_info.run)
-DIFF = Command("diff", "show what differs between two model files", command_diff.arguments, command_diff.run)
-CARD = Command("card", "add, show or change the card of a model file", command_card.arguments, command_card.run)
 QUANTIZE = Command(
     "quantize", "make a file smaller and faster, within a bound", quantization.arguments, quantization.run
 )
+INFO = Command("info", "show what a model file says of itself, and its graph", command_info.arguments, command_info.run)
+DIFF = Command("diff", "show what differs between two model files", command_diff.arguments, command_diff.run)
+CARD = Command("card", "add, show or change the card of a model file", command_card.arguments, command_card.run)
 DEMO = Command("demo", "train on real images, export, serve, POST, run on the edge", demo_arguments, demo_run)
 
 
