@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lampion.control import cond, scan, while_loop
-from lampion_export.branches import Watch
+import lampion
+from lampion.control import Loop, cond, scan, while_loop
+from lampion_export import convert
+from lampion_export.branches import Watch, has_branches, numbers
 from lampion_export.exporter import build
 from lampion_export.verification import run_eagerly
 
@@ -78,6 +80,44 @@ def test_the_copy_counts_what_python_did(program: Callable[..., Any], x: Any) ->
     else:
         [choice] = [i for i, way in enumerate(watch.ways) if way.name == "true"]
         assert (choice in taken, choice + 1 in taken) == ("0.0" in seen, "0.1" in seen)
+
+
+def halving(x: Any) -> Any:
+    return while_loop(lambda y: y.amax() > 0.25, lambda y: y / 2, (x,))[0]
+
+
+def test_what_can_never_happen_is_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that starts whatever the numbers are makes a turn."""
+    loop = convert._converters[Loop]
+    monkeypatch.setitem(
+        convert._converters, Loop, lambda g, op, _, *inputs: loop(g, op, g.constant(np.array(True)), *inputs)
+    )
+    watch = Watch(build(halving, {"x": UP}, {}))
+    assert [way.name for way in watch.ways] == ["one turn", "several turns"]
+    assert [watch.taken({"x": UP * scale}, 100)[0] for scale in (0.1, 1)] == [{0}, {1}]
+
+
+def test_all_loops_end_at_the_limit() -> None:
+    watch = Watch(build(lambda x: halving(halving(x) * 0 + 1 - x.amin() * 0), {"x": UP}, {}))
+    endless = np.full_like(UP, np.inf)
+    assert watch.taken({"x": UP}, 50)[1] < 50
+    assert watch.taken({"x": endless}, 50)[1] >= 50
+
+
+def test_what_stands_on_one_line_is_numbered() -> None:
+    model = build(lambda x: halving(cond(x.sum() > 0, lambda: x, lambda: -x)) + halving(x), {"x": UP}, {})
+    line = f"test_branches.py:{halving.__code__.co_firstlineno + 1}"
+    assert {way.where for way in Watch(model).ways if way.kind == "Loop"} == {line, f"{line} #2"}
+
+
+def test_only_a_graph_with_if_or_loop_has_branches() -> None:
+    assert has_branches(build(halving, {"x": UP}, {}))
+    assert not has_branches(build(lambda x: x * 2, {"x": UP}, {}))
+
+
+def test_the_single_numbers_of_a_graph_are_known() -> None:
+    row = lampion.tensor([1.0, 2.0, 3.0])
+    assert numbers(build(lambda x: (x + row) * 7.5 > x.sum() - 41, {"x": UP}, {})) == [7.5, 41.0]
 
 
 def _lines_of(program: Callable[..., Any]) -> list[str]:

@@ -18,11 +18,12 @@ from lampion.control import If, Loop, cond, map, while_loop
 from lampion.tape import tracing
 from lampion_edge import Session
 from lampion_export import MismatchError, convert, export, hunting, verification
-from lampion_export.branches import Way
+from lampion_export.branches import Watch, Way
 from lampion_export.card import complete_card
 from lampion_export.comparison import Pair, Reference
 from lampion_export.exporter import build, serialized
 from lampion_export.graph import Graph
+from lampion_export.hunting import Log
 from lampion_export.verification import Check, Report, distance, verify
 
 UP = np.linspace(90, 110, 12, dtype=np.float32).reshape(4, 3)
@@ -213,6 +214,14 @@ def test_a_threshold_that_moved_is_caught_between_two_inputs(threshold: float) -
     assert verified(at(threshold)).ok
 
 
+def test_a_threshold_that_the_graph_does_not_show_is_found_by_halving() -> None:
+    def at(power: float) -> Callable[..., Any]:
+        return lambda x: cond(x.mean().abs().log() > power, lambda: x, lambda: -x)
+
+    report = verified(at(2.0), exported=at(2.2))  # between 7.4 and 9.0, where nothing systematic lies
+    assert "beside a boundary" in {check.what.split(": ")[1] for check in report.checks if not check.ok}
+
+
 def test_a_comparison_that_takes_in_the_boundary_is_caught_at_it() -> None:
     report = verified(
         lambda x: cond(x.sum() > 0, lambda: x + 1, lambda: x),
@@ -254,13 +263,14 @@ def test_on_the_boundary(function: Any, exported: Any, lenient: bool, boundary: 
     assert (check.boundary, check.ok) == (boundary, boundary)
 
 
-def test_the_file_may_be_the_one_on_the_boundary() -> None:
+def test_one_side_alone_may_be_on_the_boundary() -> None:
     """As where a kernel of onnxruntime gives 1.0000001 and numpy's gives 1: no noise on the input moves numpy's."""
     saturated = cond_of(lambda x: x.tanh() > 1)
     almost = cond_of(lambda x: x > 9.000001)
     x = np.full((2, 3), 9.000002, np.float32)
-    assert pair(saturated, almost).check("x", {"x": x}, float("inf")).boundary
-    assert not pair(saturated, almost).check("x", {"x": x + 1}, float("inf")).ok
+    for both in (pair(saturated, almost), pair(almost, saturated)):
+        assert both.check("x", {"x": x}, float("inf")).boundary
+        assert not both.check("x", {"x": x + 1}, float("inf")).ok
 
 
 def cond_of(condition: Callable[..., Any]) -> Callable[..., Any]:
@@ -280,6 +290,10 @@ def test_an_input_on_the_boundary_is_no_evidence_for_its_way() -> None:
     assert report.checks[0].boundary
     assert f", {report.on_boundary} on a boundary" in str(report)
     assert "on the boundary" in str(report)
+    one = pair(above(ONE), above(NEARLY))
+    log = Log(one.check, Watch(build(above(NEARLY), {"x": np.full((2, 3), ONE)}, {})))
+    log.start({"x": np.full((2, 3), ONE)})
+    assert [way.inputs for way in log.ways()] == [0, 0]
 
 
 # ---- what fails on one side -------------------------------------------------------------------------------------------
@@ -331,6 +345,13 @@ def test_inputs_that_never_end_are_left_out() -> None:
     assert report.ok, report
     assert not any(": all 0" in check.what for check in report.checks)
     assert report.hunted > 20
+
+
+def test_random_inputs_that_never_end_are_left_out_too() -> None:
+    swinging = np.array([[-1.1, 1], [1, -1.1]], np.float32)
+    report = verified(lambda x: while_loop(lambda y: y.sum() > 0, lambda y: y.abs(), (x,))[0], swinging, hunt=40)
+    assert report.ok, report
+    assert len([check for check in report.checks if check.what.startswith("random")]) < 3
 
 
 def test_a_file_that_does_not_end_on_the_example_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
