@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lampion_server.dataplane import DataPlane
 from lampion_server.examples import ERROR, path_parameters
-from lampion_server.http import error_response, no_route
+from lampion_server.http import error_response, no_route, packed
 from lampion_server.middleware import wrapped
 from lampion_server.routes import ROUTES, Route, release
 
@@ -51,7 +51,7 @@ def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         try:
-            return await route.handler(request, plane)
+            return await packed(await route.handler(request, plane), request)
         except Exception as error:
             return error_response(error, request)
 

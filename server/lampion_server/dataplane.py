@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
 from lampion_edge import Card, Label, TensorSpec, usable_cores
 from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
 from lampion_server.decoder import Decoder
 from lampion_server.errors import BadRequestError, DeadlineExceededError, as_server_error
+from lampion_server.infer import InferRequest, check_outputs, classified
 from lampion_server.metrics import Metrics
+from lampion_server.model_config import model_config
 from lampion_server.repository import Entry, Model, Repository
 from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.settings import Settings
+from lampion_server.statistics import ModelStatistics, Statistics
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class DataPlane:
         self.repository = repository
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
+        self.statistics = Statistics()
         self._decoder = Decoder(usable_cores(), self.settings.max_queue, self.settings.max_pixels)
 
     async def infer(
@@ -89,11 +94,28 @@ class DataPlane:
         Raises `BadRequestError` for inputs that don't fit the model, `NotFoundError`, `UnavailableError`,
         `OverloadedError`, `DeadlineExceededError`, and edge's `RunError` when the model fails on them.
         """
-        with self.repository.lease(model, version) as served:
+        with self._counted(model, version) as (served, statistics):
             ordered = fit(served.session.inputs, inputs)
             async with self._until(deadline) as limit:
                 answer = await self._submit(served, ordered, outputs, limit)
+            statistics.answered(answer, _rows(ordered))
             return Inference(served.name, served.version, answer.outputs, answer.queue, answer.compute)
+
+    async def answer(
+        self, model: str, version: str | None, request: InferRequest, deadline: float | None = None
+    ) -> Inference:
+        """Answer a request of the protocol, outputs as it wants them; `deadline` may come on top of its own timeout.
+
+        Raises what `infer` raises, and `UnsupportedError` for outputs that are no tensors.
+        """
+        session = self.repository.get(model, version).session
+        check_outputs(request, session.outputs)
+        if request.timeout:
+            own = time.monotonic() + request.timeout
+            deadline = own if deadline is None else min(own, deadline)
+        names = None if request.outputs is None else list(request.outputs)
+        done = await self.infer(model, version, request.inputs, names, deadline)
+        return replace(done, outputs=classified(done.outputs, request, session.card.labels))
 
     async def predict(
         self,
@@ -109,7 +131,7 @@ class DataPlane:
         `top` is the number of labels per photo, by default the card's. One photo that can't be decoded fails the
         request with `BadRequestError`, whose field is `photos[i]`. Raises what `infer` raises.
         """
-        with self.repository.lease(model, version) as served, self._decoder.admitted(len(photos)):
+        with self._counted(model, version) as (served, statistics), self._decoder.admitted(len(photos)):
             _check_photos(served, photos)
             size = min(served.scheduler.max_batch, self.settings.max_queue)
             shown: list[_Shown] = []
@@ -117,6 +139,8 @@ class DataPlane:
                 for first in range(0, len(photos), size):
                     work = [self._show(served, photo, top, limit) for photo in photos[first : first + size]]
                     shown += _first_error(await asyncio.gather(*work, return_exceptions=True), first)
+            for photo in shown:
+                statistics.answered(photo.answer, 1, photo.decode)
             labels = [[label for label in photo.labels if label.probability >= threshold] for photo in shown]
             return Predictions(
                 *(served.name, served.version, labels),
@@ -131,6 +155,23 @@ class DataPlane:
         versions = [entry.version for entry in self.repository.index() if entry.name == model and entry.model]
         session = served.session
         return Metadata(served.name, served.version, versions, session.card, session.inputs, session.outputs)
+
+    def config(self, model: str, version: str | None = None) -> dict[str, Any]:
+        """A model's configuration in the protocol's words. Raises `NotFoundError` or `UnavailableError`."""
+        served = self.repository.get(model, version)
+        session, scheduler = served.session, served.scheduler
+        rows = scheduler.max_batch if scheduler.batching else 0
+        return model_config(session.card, served.name, session.inputs, session.outputs, rows)
+
+    def stats(self, model: str | None = None, version: str | None = None) -> list[dict[str, Any]]:
+        """The protocol's statistics of each served version that fits. Raises `NotFoundError` or `UnavailableError`."""
+        if model is not None:
+            self.repository.get(model, version)
+        return [
+            self.statistics.as_json(entry.name, entry.version)
+            for entry in self.repository.index()
+            if entry.model and model in (None, entry.name) and version in (None, entry.version)
+        ]
 
     def index(self) -> list[Entry]:
         """Every model and version, served or not."""
@@ -163,6 +204,15 @@ class DataPlane:
         answer = await served.scheduler.submit(inputs, outputs, deadline)
         self.metrics.queued(served.name, answer.queue)
         return answer
+
+    @contextmanager
+    def _counted(self, model: str, version: str | None) -> Iterator[tuple[Model, ModelStatistics]]:
+        """A lease of the model, and where the request is counted."""
+        with (
+            self.repository.lease(model, version) as served,
+            self.statistics.of_request(served.name, served.version) as statistics,
+        ):
+            yield served, statistics
 
     @asynccontextmanager
     async def _until(self, deadline: float | None) -> AsyncIterator[float]:
@@ -208,6 +258,11 @@ def _fit_one(spec: TensorSpec, array: Array, path: str, axes: dict[str, int]) ->
         known = [axes.get(want, want) if isinstance(want, str) else want for want in spec.shape]
         message = f"{path}.shape: {spec.name} is {spec}, got {list(array.shape)} where {known} was expected"
         raise BadRequestError(message, field=f"{path}.shape")
+
+
+def _rows(inputs: Arrays) -> int:
+    """The rows of a request, as its batch counts them."""
+    return next((len(array) for array in inputs.values() if array.ndim), 1)
 
 
 def _check_photos(served: Model, photos: Sequence[bytes]) -> None:

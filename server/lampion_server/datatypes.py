@@ -6,6 +6,7 @@ import struct
 from math import prod
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +14,8 @@ from lampion_server.errors import BadRequestError
 
 Array = NDArray[Any]
 
-# Protocol name to the name in a card; BF16 is listed for metadata only, since numpy has no such dtype.
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)  # importing it is also what makes np.dtype("bfloat16") known
+# Protocol name to the name in a card.
 NUMPY_NAMES = {
     "BOOL": "bool",
     **{f"UINT{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
@@ -23,7 +25,7 @@ NUMPY_NAMES = {
     "BF16": "bfloat16",
 }
 PROTOCOL_NAMES = {numpy_name: name for name, numpy_name in NUMPY_NAMES.items()}
-_NAMES = {np.dtype(numpy_name): name for numpy_name, name in PROTOCOL_NAMES.items() if name not in ("BYTES", "BF16")}
+_NAMES = {np.dtype(numpy_name): name for numpy_name, name in PROTOCOL_NAMES.items() if name != "BYTES"}
 BINARY_ONLY = ("FP16", "BF16")
 # By kind of dtype: what JSON data may consist of.
 _JSON_TYPES: dict[str, tuple[str, set[type]]] = {
@@ -42,10 +44,13 @@ def protocol_name(array: Array) -> str:
 
 def numpy_dtype(datatype: str, field: str) -> np.dtype[Any]:
     """The little-endian dtype of a protocol name; object for BYTES. Raises `BadRequestError` for an unknown one."""
-    if datatype not in NUMPY_NAMES or datatype == "BF16":
-        known = ", ".join(name for name in NUMPY_NAMES if name != "BF16")
-        raise BadRequestError(f"{field}: expected one of {known}, got {datatype!r}", field=field)
-    return np.dtype(object) if datatype == "BYTES" else np.dtype(NUMPY_NAMES[datatype]).newbyteorder("<")
+    if datatype not in NUMPY_NAMES:
+        raise BadRequestError(f"{field}: expected one of {', '.join(NUMPY_NAMES)}, got {datatype!r:.80}", field=field)
+    return np.dtype(object) if datatype == "BYTES" else _little_endian(np.dtype(NUMPY_NAMES[datatype]))
+
+
+def _little_endian(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype if dtype == BFLOAT16 else dtype.newbyteorder("<")  # bfloat16 exists in the machine's order alone
 
 
 # --- JSON ---
@@ -139,7 +144,7 @@ def to_bytes(array: Array) -> bytes:
     if array.dtype.kind in "OUST":
         texts = (_text(item).encode() for item in array.ravel())
         return b"".join(struct.pack("<I", len(text)) + text for text in texts)
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    return np.ascontiguousarray(array, _little_endian(array.dtype)).tobytes()
 
 
 def _text(item: object) -> str:

@@ -24,7 +24,56 @@ METADATA = {
     "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],
     "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 3]}],
 }
-SERVER = {"name": "lampion", "version": "0.1.0", "extensions": ["binary_tensor_data", "model_repository"]}
+CONFIG = {
+    "name": MODEL,
+    "platform": "onnxruntime_onnx",
+    "backend": "onnxruntime",
+    "max_batch_size": 32,
+    "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [4]}],
+    "output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [3]}],
+    "instance_group": [{"name": MODEL, "kind": "KIND_CPU", "count": 1}],
+    "default_model_filename": "model.onnx",
+    "parameters": {"task": {"string_value": "tensor"}},
+    "dynamic_batching": {"max_queue_delay_microseconds": 0},
+}
+_ONCE, _NEVER = {"count": 1, "ns": 40000}, {"count": 0, "ns": 0}
+STATS = {
+    "model_stats": [
+        {
+            "name": MODEL,
+            "version": "1",
+            "last_inference": 1700000000000,
+            "inference_count": 1,
+            "execution_count": 1,
+            "inference_stats": {
+                "success": {"count": 1, "ns": 90000},
+                "fail": _NEVER,
+                "queue": {"count": 1, "ns": 50000},
+                "compute_input": {"count": 1, "ns": 0},
+                "compute_infer": _ONCE,
+                "compute_output": {"count": 1, "ns": 0},
+                "cache_hit": _NEVER,
+                "cache_miss": _NEVER,
+            },
+            "batch_stats": [
+                {"batch_size": 1, "compute_input": _NEVER, "compute_infer": _ONCE, "compute_output": _NEVER}
+            ],
+            "memory_usage": [],
+        }
+    ]
+}
+SERVER = {
+    "name": "lampion",
+    "version": "0.1.0",
+    "extensions": [
+        "binary_tensor_data",
+        "classification",
+        "model_configuration",
+        "model_repository",
+        "parameters",
+        "statistics",
+    ],
+}
 INDEX = [{"name": MODEL, "version": "1", "state": "READY", "reason": ""}]
 PREDICT_JSON = {"image": "iVBORw0KGgo..."}
 PREDICT_ANSWER = {

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ParamSpec
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from lampion_server.compression import LEAST, MUCH, chosen, compressed, decompressed
 from lampion_server.errors import (
     BadRequestError,
     ClientGoneError,
@@ -20,11 +21,12 @@ from lampion_server.errors import (
     NotFoundError,
     RequestTimeoutError,
     ServerError,
-    UnsupportedMediaTypeError,
     as_server_error,
     error_body,
 )
+from lampion_server.settings import Settings
 
+P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 
@@ -43,18 +45,40 @@ def error_response(error: Exception, request: Request) -> Response:
     return json_response(error_body(told), told.status, told.headers())
 
 
-async def read_body(request: Request, seconds: float) -> bytes:
-    """The whole body. Raises `RequestTimeoutError`, `ClientGoneError`, and `TooLargeError` from the body limit."""
-    if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
-        message = f"Content-Encoding: expected an uncompressed body, got {encoding}"
-        raise UnsupportedMediaTypeError(message, field="Content-Encoding")
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """The whole body, without its Content-Encoding.
+
+    Raises `RequestTimeoutError`, `ClientGoneError`, `TooLargeError` from the body limit, and what `decompressed` raises.
+    """
     try:
-        async with asyncio.timeout(seconds):
-            return await request.body()
+        async with asyncio.timeout(settings.request_timeout):
+            body = await request.body()
     except TimeoutError:
-        raise RequestTimeoutError(f"the body was not there within {seconds:.3g} s") from None
+        raise RequestTimeoutError(f"the body was not there within {settings.request_timeout:.3g} s") from None
     except ClientDisconnect:
         raise ClientGoneError("the caller left while sending") from None
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return body
+    return await _beside(len(body) > MUCH, decompressed, body, encoding, settings.max_body_bytes)
+
+
+async def packed(response: Response, request: Request) -> Response:
+    """The answer in the format that the caller accepts, if it is long enough to gain by that."""
+    if len(response.body) < LEAST or "content-encoding" in response.headers:
+        return response
+    if (encoding := chosen(request.headers.get("accept-encoding", ""))) is None:
+        return response
+    response.body = await _beside(len(response.body) > MUCH, compressed, bytes(response.body), encoding)
+    response.headers["content-length"] = str(len(response.body))
+    response.headers["content-encoding"] = encoding
+    response.headers["vary"] = "Accept-Encoding"
+    return response
+
+
+async def _beside(much: bool, work: Callable[P, bytes], *args: P.args, **kwargs: P.kwargs) -> bytes:
+    """Do work in a thread if it is much; below that the thread would cost more."""
+    return await asyncio.to_thread(work, *args, **kwargs) if much else work(*args, **kwargs)
 
 
 @asynccontextmanager

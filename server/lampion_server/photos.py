@@ -14,15 +14,16 @@ from starlette.requests import Request
 from lampion_server.errors import BadRequestError
 from lampion_server.http import read_body
 from lampion_server.protocol import read_json
+from lampion_server.settings import Settings
 
 
-async def read_photos(request: Request, seconds: float) -> list[bytes]:
+async def read_photos(request: Request, settings: Settings) -> list[bytes]:
     """The image files in a request: the files of a multipart form, base64 texts in JSON, else the body itself.
 
     JSON is `{"image": TEXT}` or `{"images": [TEXT, ...]}`; no photo begins with a brace. Any other content type is taken
     for one photo, since curl says application/x-www-form-urlencoded of both. Raises `BadRequestError` when there is none.
     """
-    body = await read_body(request, seconds)
+    body = await read_body(request, settings)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
         return await _from_form(request)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import field as attribute
 from math import prod
 from typing import Any
 
@@ -13,7 +11,6 @@ import orjson
 
 from lampion_edge import TensorSpec
 from lampion_server.datatypes import (
-    BINARY_ONLY,
     NUMPY_NAMES,
     PROTOCOL_NAMES,
     Array,
@@ -25,30 +22,12 @@ from lampion_server.datatypes import (
     to_json,
 )
 from lampion_server.errors import BadRequestError, UnsupportedError
+from lampion_server.infer import InferRequest, Wanted
 
 Object = Mapping[str, Any]
 # What this server reads from request parameters itself; the rest is the caller's and comes back in the response.
 OWN_PARAMETERS = ("binary_data_output", "timeout")
 _KIND_NAMES = {dict: "an object", list: "a list", str: "a string", int: "an integer", bool: "true or false"}
-
-
-@dataclass(frozen=True)
-class InferRequest:
-    """A decoded infer request; `outputs` maps the wanted names to whether they go out as bytes, None wants all.
-
-    `binary` is the form of outputs that aren't listed, `timeout` the caller's own limit in seconds.
-    """
-
-    inputs: dict[str, Array]
-    outputs: dict[str, bool] | None = None
-    binary: bool = False
-    id: str | None = None
-    timeout: float | None = None
-    parameters: dict[str, Any] = attribute(default_factory=dict)
-
-    def is_binary(self, output: str) -> bool:
-        """Whether this output goes out as bytes."""
-        return self.binary if self.outputs is None else self.outputs[output]
 
 
 # --- requests ---
@@ -158,11 +137,9 @@ def _named(tensor: object, path: str, seen: Mapping[str, object]) -> tuple[str, 
     if name in seen:
         raise BadRequestError(f"{path}.name: {name!r} is there twice", field=f"{path}.name")
     parameters: Object = _take(tensor, "parameters", dict, f"{path}.", {})
-    for key in ("shared_memory_region", "classification"):
-        if key in parameters:
-            raise UnsupportedError(
-                f"{path}.parameters.{key}: this server doesn't do that", field=f"{path}.parameters.{key}"
-            )
+    if "shared_memory_region" in parameters:
+        region, hint = f"{path}.parameters.shared_memory_region", "send the tensor as binary data"
+        raise UnsupportedError(f"{region}: this server shares no memory", field=region, hint=hint)
     return name, parameters
 
 
@@ -188,38 +165,22 @@ def _from_tail(tensor: Object, tail: memoryview, size: int, path: str) -> Array:
     return from_bytes(tail[:size], *_datatype_and_shape(tensor, path), path)
 
 
-def _read_outputs(request: Object, binary: bool) -> dict[str, bool] | None:
-    wanted: dict[str, bool] = {}
+def _read_outputs(request: Object, binary: bool) -> dict[str, Wanted] | None:
+    wanted: dict[str, Wanted] = {}
     for index, tensor in enumerate(_take(request, "outputs", list, "", [])):
         path = f"outputs[{index}]"
         name, parameters = _named(tensor, path, wanted)
-        wanted[name] = _take(parameters, "binary_data", bool, f"{path}.parameters.", binary)
+        as_bytes = _take(parameters, "binary_data", bool, f"{path}.parameters.", binary)
+        classes = _take(parameters, "classification", int, f"{path}.parameters.", 0)
+        wanted[name] = Wanted(as_bytes, checked_classes(classes, f"{path}.parameters.classification"))
     return wanted or None
 
 
-def check_outputs(request: InferRequest, specs: Sequence[TensorSpec]) -> None:
-    """Check that the wanted outputs exist and can travel as asked.
-
-    Raises `BadRequestError`, and `UnsupportedError` for outputs that are no tensors, as scikit-learn's ZipMap gives.
-    """
-    names = [spec.name for spec in specs]
-    for index, name in enumerate(request.outputs or ()):
-        if name not in names:
-            field = f"outputs[{index}].name"
-            raise BadRequestError(f"{field}: expected one of {', '.join(names)}, got {name!r}", field=field)
-    for spec in specs:
-        if request.outputs is None or spec.name in request.outputs:
-            _check_output(request, spec)
-
-
-def _check_output(request: InferRequest, spec: TensorSpec) -> None:
-    datatype = PROTOCOL_NAMES.get(spec.dtype)
-    if datatype is None or datatype == "BF16":
-        hint = "list the wanted outputs, without this one"
-        raise UnsupportedError(f"output {spec.name}: {spec.dtype} can't be answered", field="outputs", hint=hint)
-    if datatype in BINARY_ONLY and not request.is_binary(spec.name):
-        message, hint = f"output {spec.name}: {datatype} can't be sent as JSON", "set parameters.binary_data_output"
-        raise BadRequestError(message, field="outputs", hint=hint)
+def checked_classes(classes: int, path: str) -> int:
+    """The number of classes asked for. Raises `BadRequestError` if it is negative."""
+    if classes < 0:
+        raise BadRequestError(f"{path}: expected a number of classes, at least 0, got {classes}", field=path)
+    return classes
 
 
 # --- responses ---
@@ -233,7 +194,7 @@ def write_response(request: InferRequest, model: str, version: str, outputs: Map
     tensors, tail = [], []
     for name, array in outputs.items():
         tensor: dict[str, Any] = {"name": name, "datatype": protocol_name(array), "shape": array.shape}
-        if request.is_binary(name):
+        if request.wanted(name).binary:
             tail.append(to_bytes(array))
             tensor["parameters"] = {"binary_data_size": len(tail[-1])}
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +19,6 @@ from lampion_server.errors import BadRequestError, UnavailableError
 from lampion_server.http import json_response, read_body, server_timing, while_connected
 from lampion_server.photos import read_photos
 from lampion_server.protocol import (
-    check_outputs,
     read_json,
     read_raw,
     read_request,
@@ -98,6 +96,18 @@ async def model_ready(request: Request, plane: DataPlane) -> Response:
     return json_response({"name": plane.metadata(*_model(request)).name, "ready": True})
 
 
+async def model_config(request: Request, plane: DataPlane) -> Response:
+    return json_response(plane.config(*_model(request)))
+
+
+async def model_stats(request: Request, plane: DataPlane) -> Response:
+    return json_response({"model_stats": plane.stats(*_model(request))})
+
+
+async def all_stats(request: Request, plane: DataPlane) -> Response:
+    return json_response({"model_stats": plane.stats()})
+
+
 async def models(request: Request, plane: DataPlane) -> Response:
     cards = [json.loads(entry.model.session.card.to_json()) if entry.model else None for entry in plane.index()]
     lines = [_line(entry) | {"card": card} for entry, card in zip(plane.index(), cards, strict=True)]
@@ -105,7 +115,7 @@ async def models(request: Request, plane: DataPlane) -> Response:
 
 
 async def index(request: Request, plane: DataPlane) -> Response:
-    body = await read_body(request, plane.settings.request_timeout)
+    body = await read_body(request, plane.settings)
     only_ready = bool(body) and read_json(body).get("ready") is True
     return json_response([_line(entry) for entry in plane.index() if entry.model or not only_ready])
 
@@ -137,17 +147,13 @@ def _model(request: Request) -> tuple[str, str | None]:
 
 
 async def infer(request: Request, plane: DataPlane) -> Response:
-    arrived = time.monotonic()
     name, wanted = _model(request)
     model = plane.metadata(name, wanted)
-    body = await read_body(request, plane.settings.request_timeout)
+    body = await read_body(request, plane.settings)
     length = _json_length(request)
     asked = read_raw(body, model.inputs) if length == 0 else read_request(body, length)
-    check_outputs(asked, model.outputs)
     async with while_connected(request):
-        deadline = arrived + asked.timeout if asked.timeout else None
-        outputs = list(asked.outputs) if asked.outputs else None
-        done = await plane.infer(name, wanted, asked.inputs, outputs, deadline)
+        done = await plane.answer(name, wanted, asked)
     content, json_length = write_response(asked, done.model, done.version, done.outputs)
     headers = {"Server-Timing": server_timing(queue=done.queue, compute=done.compute)}
     if json_length < len(content):
@@ -161,7 +167,7 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     top, threshold = _number(request, "top", int, 1, math.inf), _number(request, "threshold", float, 0, 1)
     name, wanted = _model(request)
     plane.metadata(name, wanted)
-    photos = await read_photos(request, plane.settings.request_timeout)
+    photos = await read_photos(request, plane.settings)
     async with while_connected(request):
         done = await plane.predict(name, wanted, photos, top, threshold or 0.0)
     predictions = [{"labels": [label.as_json() for label in labels]} for labels in done.labels]
@@ -220,10 +226,15 @@ ROUTES = (
     Route("GET", "/v2", server_metadata, "What this server is", examples.SERVER),
     Route("GET", "/v2/health/live", live, "Whether the server runs", {"live": True}),
     Route("GET", "/v2/health/ready", ready, "Whether every model is served", {"ready": True}),
+    Route("GET", "/v2/models/stats", all_stats, "What became of the requests of all models", examples.STATS),
     Route("GET", V2, model_metadata, "What a model takes and gives", examples.METADATA),
     Route("GET", f"{V2}{VERSION}", model_metadata, "The same, of one version", examples.METADATA),
     Route("GET", f"{V2}/ready", model_ready, "Whether a model is served", READY),
     Route("GET", f"{V2}{VERSION}/ready", model_ready, "Whether one version is served", READY),
+    Route("GET", f"{V2}/config", model_config, "How a model runs, in Triton's words", examples.CONFIG),
+    Route("GET", f"{V2}{VERSION}/config", model_config, "The same, of one version", examples.CONFIG),
+    Route("GET", f"{V2}/stats", model_stats, "What became of a model's requests", examples.STATS),
+    Route("GET", f"{V2}{VERSION}/stats", model_stats, "The same, of one version", examples.STATS),
     Route("POST", "/v2/repository/index", index, "All models and versions, and why one isn't served", examples.INDEX),
     Route("POST", "/v2/repository/models/{model}/load", load, "Read a model from disk again and swap it in", LOADED),
     Route("POST", "/v2/repository/models/{model}/unload", unload, "Stop serving a model", LOADED),

@@ -229,7 +229,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lookup(folder / "lookup.onnx")
     add(folder / "add.onnx")
     spin(folder / "spin.onnx")
-    for name in ("BOOL", "INT8", "UINT64", "INT64", "FLOAT16", "DOUBLE", "STRING", "FLOAT"):
+    for name in ("BOOL", "INT8", "UINT64", "INT64", "FLOAT16", "BFLOAT16", "DOUBLE", "STRING", "FLOAT"):
         echo(folder / f"echo_{name.lower()}.onnx", getattr(TensorProto, name))
     return folder
 

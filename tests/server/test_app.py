@@ -34,6 +34,8 @@ def test_the_documented_example_is_what_one_gets(serve: Any, folder: Any, build:
     sends = {"content": build.photo()} if route.body is examples.PHOTO_BODY else {"json": examples.INFER_REQUEST}
     models = [folder / "digits.onnx"] if route.path.startswith("/v1") else [folder / "iris.onnx"]
     with serve(*models) as server:
+        if route.path.endswith("/stats"):
+            server.client.post("/v2/models/iris/infer", json=examples.INFER_REQUEST)
         response = server.client.request(
             route.method, url(route) + ("?top=1" if route.query else ""), **(sends if route.body else {})
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import zlib
@@ -76,8 +77,8 @@ INFER = [
     ("iris", GOOD | {"outputs": ["y"]}, 400, "outputs[0]"),
     (
         "iris",
-        GOOD | {"outputs": [{"name": "y", "parameters": {"classification": 2}}]},
-        501,
+        GOOD | {"outputs": [{"name": "y", "parameters": {"classification": -2}}]},
+        400,
         "outputs[0].parameters.classification",
     ),
     (
@@ -187,7 +188,7 @@ ROUTES = [
     ("GET", "/v2/repository/index", 405, "POST"),
     ("GET", "/", 404, "echo_bool"),
     ("POST", "/v2/models/iris/inferr", 404, "digits"),
-    ("POST", "/v1/models/nobody/predict", 404, "digits, echo_bool"),
+    ("POST", "/v1/models/nobody/predict", 404, "digits, echo_"),
     ("POST", "/v1/models/iris/predict", 400, "iris takes no photos"),
     ("GET", "/v2/models/nobody", 404, "nobody"),
     ("GET", "/v2/models/nobody/ready", 404, "nobody"),
@@ -207,10 +208,24 @@ def test_routes_that_are_not_there(server: Any, build: Any, method: str, path: s
     assert part in error["error"]
 
 
-def test_a_compressed_body_is_refused(server: Any) -> None:
-    headers = {"content-encoding": "gzip"}
-    response = server.client.post("/v2/models/iris/infer", content=b"zipped", headers=headers)
-    check(server, response, 415, "Content-Encoding")
+COMPRESSED = [
+    # Content-Encoding, body, status, field
+    ("br", b"zipped", 415, "Content-Encoding"),
+    ("gzip, deflate", b"zipped", 415, "Content-Encoding"),
+    ("gzip", b"zipped", 400, "body"),
+    ("gzip", b"", 400, "body"),
+    ("deflate", gzip.compress(b"{}"), 400, "body"),
+    ("gzip", gzip.compress(json.dumps(GOOD).encode())[:-9], 400, "body"),
+    ("gzip", gzip.compress(b"{}") + b"tail", 400, "body"),
+    ("gzip", gzip.compress(bytes(2_000_000)), 413, "body"),
+    ("deflate", zlib.compress(bytes(2_000_000)), 413, "body"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "body", "status", "field"), COMPRESSED, ids=range(len(COMPRESSED)))
+def test_compressed_bodies(server: Any, encoding: str, body: bytes, status: int, field: str) -> None:
+    headers = {"content-encoding": encoding}
+    check(server, server.client.post("/v2/models/iris/infer", content=body, headers=headers), status, field)
 
 
 def check(server: Any, response: Any, status: int, field: Any) -> Any:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
+import zlib
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from lampion_edge import TensorSpec
 from lampion_server.datatypes import from_bytes
 from lampion_server.errors import UnsupportedError
-from lampion_server.protocol import InferRequest, check_outputs
+from lampion_server.infer import InferRequest, Wanted, check_outputs, top_classes
+from lampion_server.scheduler import Answer
+from lampion_server.statistics import Statistics
 
 LENGTH = "Inference-Header-Content-Length"
 
@@ -60,10 +65,13 @@ def test_json_there_and_back(server: Any, model: str, datatype: str, array: np.n
     assert np.array_equal(back, array)
 
 
-HALVES = ("echo_float16", "FP16", np.array([[1.5, -65504]], np.float16))
+HALVES = [
+    ("echo_float16", "FP16", np.array([[1.5, -65504]], np.float16)),
+    ("echo_bfloat16", "BF16", np.array([[1.5, -3e38]], ml_dtypes.bfloat16)),
+]
 
 
-@pytest.mark.parametrize(("model", "datatype", "array"), [*VALUES, HALVES], ids=[row[1] for row in [*VALUES, HALVES]])
+@pytest.mark.parametrize(("model", "datatype", "array"), VALUES + HALVES, ids=[row[1] for row in VALUES + HALVES])
 def test_bytes_there_and_back(server: Any, model: str, datatype: str, array: np.ndarray) -> None:
     request = binary(datatype, array, parameters={"binary_data_output": True})
     response = server.client.post(f"/v2/models/{model}/infer", **request)
@@ -112,8 +120,9 @@ def test_an_empty_batch_is_a_batch(server: Any) -> None:
     assert (answer["outputs"][0]["shape"], answer["outputs"][0]["data"]) == ([0, 2], [])
 
 
-def test_fp16_is_only_answered_as_bytes(server: Any) -> None:
-    response = server.client.post("/v2/models/echo_float16/infer", **binary("FP16", HALVES[2]))
+@pytest.mark.parametrize(("model", "datatype", "array"), HALVES, ids=[row[1] for row in HALVES])
+def test_halves_are_only_answered_as_bytes(server: Any, model: str, datatype: str, array: np.ndarray) -> None:
+    response = server.client.post(f"/v2/models/{model}/infer", **binary(datatype, array))
     assert (response.status_code, response.json()["field"]) == (400, "outputs")
     assert "binary_data_output" in response.json()["hint"]
 
@@ -158,9 +167,135 @@ def test_tensors_at_odd_places_are_aligned() -> None:
     assert array.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("dtype", ["seq(map(int64,tensor(float)))", "bfloat16", "complex64"])
+@pytest.mark.parametrize("dtype", ["seq(map(int64,tensor(float)))", "complex64"])
 def test_outputs_that_the_protocol_has_no_name_for(dtype: str) -> None:
     specs = [TensorSpec("label", "int64", ("batch",)), TensorSpec("odd", dtype, ())]
     with pytest.raises(UnsupportedError, match="odd"):
         check_outputs(InferRequest({}), specs)
-    check_outputs(InferRequest({}, outputs={"label": False}), specs)
+    check_outputs(InferRequest({}, outputs={"label": Wanted()}), specs)
+
+
+# --- compression ---
+
+ROWS = np.arange(4000, dtype=np.float32).reshape(-1, 2)
+PACKERS = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}
+
+
+@pytest.mark.parametrize("encoding", PACKERS)
+def test_compressed_requests(server: Any, encoding: str) -> None:
+    request = binary("FP32", ROWS, parameters={"binary_data_output": True})
+    headers = request["headers"] | {"content-encoding": encoding, "accept-encoding": ""}
+    response = server.client.post(
+        "/v2/models/echo_float/infer", content=PACKERS[encoding](request["content"]), headers=headers
+    )
+    assert response.content[int(response.headers[LENGTH]) :] == ROWS.tobytes()
+
+
+def test_a_gzip_body_of_two_members(server: Any) -> None:
+    text = json.dumps(body("FP32", ROWS, ROWS.tolist())).encode()
+    content = gzip.compress(text[:100]) + gzip.compress(text[100:])
+    response = server.client.post("/v2/models/echo_float/infer", content=content, headers={"content-encoding": "gzip"})
+    assert response.json()["outputs"][0]["data"] == ROWS.ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    ("accept", "got"),
+    [
+        ("gzip", "gzip"),
+        ("deflate", "deflate"),
+        ("gzip, deflate, br", "gzip"),
+        ("gzip;q=0.5, deflate;q=0.8", "deflate"),
+        ("gzip;q=0", None),
+        ("br", None),
+        ("", None),
+    ],
+)
+def test_compressed_answers(server: Any, accept: str, got: str | None) -> None:
+    request = binary("FP32", ROWS, parameters={"binary_data_output": True})
+    request["headers"]["accept-encoding"] = accept
+    response = server.client.post("/v2/models/echo_float/infer", **request)
+    assert response.headers.get("content-encoding") == got
+    assert response.content[int(response.headers[LENGTH]) :] == ROWS.tobytes()  # the client has unpacked it
+    assert (int(response.headers["content-length"]) < ROWS.nbytes) == bool(got)
+
+
+def test_short_answers_are_not_compressed(server: Any) -> None:
+    response = server.client.get("/v2", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in response.headers
+
+
+# --- classes, configuration, statistics ---
+
+
+def test_an_output_as_classes(server: Any) -> None:
+    image = np.stack([np.full((4, 4, 1), 5), np.full((4, 4, 1), 250)]).astype(np.uint8)
+    tensor = {"name": "image", "datatype": "UINT8", "shape": [2, 4, 4, 1], "data": image.ravel().tolist()}
+    wanted = [{"name": "output", "parameters": {"classification": 2}}]
+    answer = server.client.post("/v2/models/digits/infer", json={"inputs": [tensor], "outputs": wanted}).json()
+    (output,) = answer["outputs"]
+    assert (output["datatype"], output["shape"]) == ("BYTES", [2, 2])
+    assert output["data"] == ["-0.250000:0:dark", "-6.150000:1:mid", "-0.250000:2:light", "-6.100000:1:mid"]
+
+
+@pytest.mark.parametrize(
+    ("array", "classes", "want"),
+    [
+        (np.array([[1, 3, 2]]), 1, [["3:1"]]),
+        (np.array([2.5, 2.5], np.float16), 9, ["2.500000:0", "2.500000:1"]),
+        (np.array([[0, 2**64 - 1]], np.uint64), 2, [["18446744073709551615:1", "0:0"]]),
+        (np.empty((0, 3)), 2, []),
+        (np.array(7.0), 1, ["7.000000:0"]),
+    ],
+)
+def test_classes_of(array: np.ndarray, classes: int, want: Any) -> None:
+    assert top_classes(array, classes, ["only", "four", "labels", "here"]).tolist() == want
+
+
+def test_texts_have_no_classes(server: Any) -> None:
+    asked = body("BYTES", np.empty((1, 2)), ["a", "b"]) | {
+        "outputs": [{"name": "y", "parameters": {"classification": 1}}]
+    }
+    response = server.client.post("/v2/models/echo_string/infer", json=asked)
+    assert (response.status_code, response.json()["field"]) == (400, "outputs")
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "dims", "kind"),
+    [("iris", 32, [4], "TYPE_FP32"), ("echo_string", 32, [2], "TYPE_STRING"), ("echo_bfloat16", 32, [2], "TYPE_BF16")],
+)
+def test_config(server: Any, model: str, rows: int, dims: list[int], kind: str) -> None:
+    config = server.client.get(f"/v2/models/{model}/config").json()
+    assert config["max_batch_size"] == rows
+    assert config["input"] == [{"name": "x", "data_type": kind, "dims": dims}]
+
+
+def test_statistics(serve: Any, folder: Any) -> None:
+    with serve(folder / "echo_float.onnx", folder / "lookup.onnx") as server:
+        for rows in (2, 3, 3):
+            server.client.post("/v2/models/echo_float/infer", json=body("FP32", np.ones((rows, 2)), [1] * 2 * rows))
+        server.client.post("/v2/models/echo_float/infer", json=body("FP32", np.ones((1, 3)), [1] * 3))
+        (one,) = server.client.get("/v2/models/echo_float/stats").json()["model_stats"]
+        both = server.client.get("/v2/models/stats").json()["model_stats"]
+    assert (one["inference_count"], one["execution_count"]) == (8, 3)
+    counts = {stage: duration["count"] for stage, duration in one["inference_stats"].items()}
+    assert {stage: count for stage, count in counts.items() if count} == {
+        "success": 3,
+        "fail": 1,
+        "queue": 3,
+        "compute_input": 3,
+        "compute_infer": 3,
+        "compute_output": 3,
+    }
+    assert [(batch["batch_size"], batch["compute_infer"]["count"]) for batch in one["batch_stats"]] == [(2, 1), (3, 2)]
+    assert 0 < one["inference_stats"]["compute_infer"]["ns"] <= one["inference_stats"]["success"]["ns"]
+    assert [(entry["name"], entry["inference_count"]) for entry in both] == [("echo_float", 8), ("lookup", 0)]
+
+
+def test_a_batch_counts_once_for_all_who_shared_it() -> None:
+    statistics = Statistics()
+    for rows in (1, 2, 4):
+        with statistics.of_request("m", "1") as counted:
+            counted.answered(Answer({}, queue=1.0, compute=0.7, rows=7), rows)
+    entry = statistics.as_json("m", "1")
+    assert (entry["inference_count"], entry["execution_count"]) == (7, 1)
+    assert entry["batch_stats"][0]["compute_infer"] == {"count": 1, "ns": 700_000_000}

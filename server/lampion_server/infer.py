@@ -1,0 +1,95 @@
+"""An infer request as every transport hands it over, and what can be asked of its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lampion_edge import TensorSpec
+from lampion_server.datatypes import BINARY_ONLY, PROTOCOL_NAMES, Array
+from lampion_server.errors import BadRequestError, UnsupportedError
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How an output is to be answered: as bytes or not; if `classes`, as that many largest values with their labels."""
+
+    binary: bool = False
+    classes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """A decoded infer request; `outputs` are the wanted ones by name, None wants all.
+
+    `binary` is the form of outputs that aren't listed, `timeout` the caller's own limit in seconds.
+    """
+
+    inputs: dict[str, Array]
+    outputs: dict[str, Wanted] | None = None
+    binary: bool = False
+    id: str | None = None
+    timeout: float | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def wanted(self, output: str) -> Wanted:
+        """How this output is wanted."""
+        return Wanted(self.binary) if self.outputs is None else self.outputs[output]
+
+
+def check_outputs(request: InferRequest, specs: Sequence[TensorSpec]) -> None:
+    """Check that the wanted outputs exist and can travel as asked.
+
+    Raises `BadRequestError`, and `UnsupportedError` for outputs that are no tensors, as scikit-learn's ZipMap gives.
+    """
+    names = [spec.name for spec in specs]
+    for index, name in enumerate(request.outputs or ()):
+        if name not in names:
+            path = f"outputs[{index}].name"
+            raise BadRequestError(f"{path}: expected one of {', '.join(names)}, got {name!r}", field=path)
+    for spec in specs:
+        if request.outputs is None or spec.name in request.outputs:
+            _check_output(request.wanted(spec.name), spec)
+
+
+def _check_output(wanted: Wanted, spec: TensorSpec) -> None:
+    datatype = PROTOCOL_NAMES.get(spec.dtype)
+    if datatype is None:
+        hint = "list the wanted outputs, without this one"
+        raise UnsupportedError(f"output {spec.name}: {spec.dtype} can't be answered", field="outputs", hint=hint)
+    if wanted.classes and datatype in ("BYTES", "BOOL"):
+        raise BadRequestError(f"output {spec.name}: expected numbers to classify, got {datatype}", field="outputs")
+    if datatype in BINARY_ONLY and not wanted.binary and not wanted.classes:
+        message, hint = f"output {spec.name}: {datatype} can't be sent as JSON", "set parameters.binary_data_output"
+        raise BadRequestError(message, field="outputs", hint=hint)
+
+
+# --- classification ---
+
+
+def classified(outputs: Mapping[str, Array], request: InferRequest, labels: Sequence[str]) -> dict[str, Array]:
+    """The outputs, those that were asked for as classes replaced by texts `value:index:label`, the largest first."""
+    if request.outputs is None:
+        return dict(outputs)
+    return {
+        name: top_classes(array, classes, labels) if (classes := request.wanted(name).classes) else array
+        for name, array in outputs.items()
+    }
+
+
+def top_classes(array: Array, classes: int, labels: Sequence[str]) -> Array:
+    """Along the last axis the `classes` largest values as texts `value:index` or `value:index:label`, as Triton has them."""
+    rows = np.atleast_1d(array).astype(np.float64) if array.dtype.kind not in "iu" else np.atleast_1d(array)
+    best = np.argsort(-rows.astype(np.float64), axis=-1, kind="stable")[..., :classes]
+    values = np.take_along_axis(rows, best, axis=-1)
+    known = labels if len(labels) == rows.shape[-1] else ()
+    texts = [_class(value, index, known) for value, index in zip(values.flat, best.ravel().tolist(), strict=True)]
+    return np.array(texts, object).reshape(best.shape)
+
+
+def _class(value: Any, index: int, labels: Sequence[str]) -> str:
+    number = f"{value:.6f}" if isinstance(value, np.floating) else str(value)
+    return f"{number}:{index}:{labels[index]}" if labels else f"{number}:{index}"

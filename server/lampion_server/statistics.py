@@ -1,0 +1,92 @@
+"""The protocol's statistics extension: what became of the requests of each version of a model."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from lampion_server.scheduler import Answer
+
+STAGES = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss")
+
+
+@dataclass(slots=True)
+class Duration:
+    """How often something happened, and the seconds it took in all."""
+
+    count: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, seconds: float, count: float = 1.0) -> None:
+        """Once more, or a part of once."""
+        self.count += count
+        self.seconds += seconds
+
+    def as_json(self) -> dict[str, int]:
+        """As the protocol has it, in nanoseconds."""
+        return {"count": round(self.count), "ns": round(self.seconds * 1e9)}
+
+
+@dataclass(slots=True)
+class ModelStatistics:
+    """Counts of one version. An answer counts as its share of the batch it was in, so that batches add up to whole ones."""
+
+    last: float = 0.0
+    inferences: int = 0
+    stages: dict[str, Duration] = field(default_factory=lambda: {stage: Duration() for stage in STAGES})
+    batches: dict[int, Duration] = field(default_factory=lambda: defaultdict(Duration))
+
+    def answered(self, answer: Answer, rows: int, preparation: float = 0.0) -> None:
+        """A request of `rows` rows was computed; `preparation` is the seconds that came before its tensors were there."""
+        share = rows / answer.rows if answer.rows else 1.0
+        self.last = time.time()
+        self.inferences += rows
+        self.stages["queue"].add(answer.queue)
+        self.stages["compute_input"].add(preparation)
+        self.stages["compute_infer"].add(answer.compute)
+        self.stages["compute_output"].add(0.0)
+        self.batches[answer.rows].add(answer.compute * share, share)
+
+    def as_json(self, name: str, version: str) -> dict[str, Any]:
+        """One entry of the protocol's `model_stats`; the time of the last inference is in milliseconds since 1970."""
+        none = Duration().as_json()
+        batches = [
+            {"batch_size": rows, "compute_input": none, "compute_infer": batch.as_json(), "compute_output": none}
+            for rows, batch in sorted(self.batches.items())
+        ]
+        return {
+            "name": name,
+            "version": version,
+            "last_inference": round(self.last * 1000),
+            "inference_count": self.inferences,
+            "execution_count": round(sum(batch.count for batch in self.batches.values())),
+            "inference_stats": {stage: duration.as_json() for stage, duration in self.stages.items()},
+            "batch_stats": batches,
+            "memory_usage": [],
+        }
+
+
+class Statistics:
+    """The statistics of all models since the server began, by name and version; written by the event loop alone."""
+
+    def __init__(self) -> None:
+        self._models: dict[tuple[str, str], ModelStatistics] = defaultdict(ModelStatistics)
+
+    @contextmanager
+    def of_request(self, name: str, version: str) -> Iterator[ModelStatistics]:
+        """Count a request as success or failure by how the block ends; what it computed is told to the value."""
+        statistics, started = self._models[name, version], time.monotonic()
+        outcome = "fail"
+        try:
+            yield statistics
+            outcome = "success"
+        finally:
+            statistics.stages[outcome].add(time.monotonic() - started)
+
+    def as_json(self, name: str, version: str) -> dict[str, Any]:
+        """The protocol's entry of one version, all zero if nobody asked it yet."""
+        return (self._models.get((name, version)) or ModelStatistics()).as_json(name, version)
