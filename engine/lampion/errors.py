@@ -39,8 +39,8 @@ class UntraceableError(LampionError):
     Names the file, the line and the expression in the user's code, and what to write instead.
     """
 
-    def __init__(self, what: str, instead: str) -> None:
-        self.where, self.expression = user_code()
+    def __init__(self, what: str, instead: str, where: str | None = None) -> None:
+        self.where, self.expression = (where, "") if where is not None else user_code()
         at = f"{self.where}: `{self.expression}`" if self.expression else self.where
         super().__init__(f"{what}\n  at {at}\n  instead: {instead}")
 

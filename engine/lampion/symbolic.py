@@ -151,6 +151,26 @@ class SymInt(Symbolic):
     def __rpow__(self, other: Any) -> Any:
         return _as_float(self, other, lambda a, b: b**a)
 
+    def __and__(self, other: Any) -> Any:
+        return _bitwise(self, other, operator.and_)
+
+    def __or__(self, other: Any) -> Any:
+        return _bitwise(self, other, operator.or_)
+
+    def __xor__(self, other: Any) -> Any:
+        return _bitwise(self, other, operator.xor)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __lshift__(self, other: Any) -> Any:
+        return self * 2**other
+
+    def __rshift__(self, other: Any) -> Any:
+        return self // 2**other
+
+    def __invert__(self) -> Any:
+        return -self - 1
+
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
 
@@ -243,6 +263,53 @@ class SymBool(Symbolic):
             if self.op == "is"
             else SymBool(_OPPOSITE[self.op], self.left, self.right)
         )
+
+    def __eq__(self, other: object) -> Any:
+        if isinstance(other, bool):
+            return self if other else ~self
+        return _bitwise(self, other, operator.eq) if isinstance(other, SymBool) else self._int() == other
+
+    def __ne__(self, other: object) -> Any:
+        return ~(self == other)
+
+    __hash__ = object.__hash__
+
+    def __and__(self, other: Any) -> Any:
+        return _bitwise(self, other, operator.and_)
+
+    def __or__(self, other: Any) -> Any:
+        return _bitwise(self, other, operator.or_)
+
+    def __xor__(self, other: Any) -> Any:
+        return _bitwise(self, other, operator.xor)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def _int(self) -> SymInt:
+        from lampion import dtypes
+        from lampion.ops.promote import as_tensor  # it needs Symbolic
+
+        return SymInt.element(as_tensor(self, dtypes.int64)._value, 0)
+
+    def __add__(self, other: Any) -> Any:
+        return self._int() + other
+
+    def __sub__(self, other: Any) -> Any:
+        return self._int() - other
+
+    def __mul__(self, other: Any) -> Any:
+        return self._int() * other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - self._int()
+
+    def __neg__(self) -> Any:
+        return -self._int()
+
+    def __int__(self) -> int:
+        return int(self._int())
 
     def __bool__(self) -> bool:
         raise UntraceableError(
@@ -355,6 +422,17 @@ def is_from(size: Size, start: int) -> bool:
 def birth() -> int:
     """A number between those of the axes and elements before and after now."""
     return next(_fresh)
+
+
+def _bitwise(a: Any, b: Any, op: Callable[[Any, Any], Any]) -> Any:
+    """Bit by bit; of two bools a SymBool."""
+    from lampion.ops.promote import as_tensor  # it needs Symbolic
+
+    if not isinstance(b, int | SymInt | SymBool):
+        return NotImplemented
+    result = op(as_tensor(a), as_tensor(b))
+    both = all(isinstance(x, bool | SymBool) for x in (a, b))
+    return SymBool("is", result) if both else SymInt.element(result._value)
 
 
 def _as_float(a: Any, b: Any, op: Callable[[Any, Any], Any]) -> Any:

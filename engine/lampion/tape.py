@@ -103,6 +103,9 @@ class Handle:
     __slots__ = ("__dict__", "__weakref__", "_value")
     _value: Value
     _origin: tuple[Tensor, Primitive] | None = None  # of a view: the Tensor it looks at, and through which op
+    _aliases: Sequence[
+        weakref.ref[Any]
+    ] = ()  # while tracing: the Tensors that this one is on some way through the program
     kind: ClassVar[type[Tensor]]
 
 

@@ -47,7 +47,7 @@ from lampion.ops import diagonal as diagonals
 from lampion.ops import matmul as matmuls
 from lampion.ops import shape as shapes
 from lampion.ops.elementwise import Elementwise
-from lampion.symbolic import Spec, SymInt, numel
+from lampion.symbolic import Spec, SymInt, may_agree, numel
 from lampion.symbolic_float import python_number
 from lampion.tape import Handle, Value, depth, grad_mode, tracing, wrap
 
@@ -784,7 +784,7 @@ class Tensor(InPlace):
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation; use no_grad()"
             )
-        if tuple(result.shape) != tuple(self.shape):
+        if not may_agree(result.shape, self.shape):
             raise RuntimeError(
                 f"in-place: output shape {list(result.shape)} doesn't match tensor shape {list(self.shape)}"
             )
@@ -802,6 +802,11 @@ class Tensor(InPlace):
             base._become(op.put_back(base, result))
             return
         mine, value = self._value, _apart(result._value)
+        if any(other() is not None for other in self._aliases):
+            raise UntraceableError(
+                "in-place change of a tensor that may be another one too, which depends on the data and can't follow",
+                "the operation without its underscore, on a new name",
+            )
         if mine.version.shared and traced:
             raise UntraceableError(
                 "in-place change of a tensor that shares memory with a numpy array or a detached tensor, which can't follow",

@@ -159,7 +159,7 @@ def _outputs(result: Any) -> dict[str, Value]:
     many = {name: plain(x) for name, x in many.items()}
     for name, x in many.items():
         if isinstance(x, Unusable):
-            x.refuse()
+            x.refuse_output()
         if not isinstance(x, Tensor):
             raise ExportError(f"{name}: expected the model to return Tensors, got {type(x).__name__}")
     return {name: x._value for name, x in many.items()}

@@ -13,7 +13,7 @@ from lampion.ops.complex import conj, real, sgn
 from lampion.ops.create import zeros_like
 from lampion.ops.elementwise import Elementwise, binary, checked, unary, unbroadcast
 from lampion.ops.promote import cast, promoted
-from lampion.symbolic import Spec
+from lampion.symbolic import Spec, Symbolic
 from lampion.tape import Handle
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Limits to [min, max]; either may be missing."""
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of min and max must be given")
-    if all(b is None or not isinstance(b, Handle) for b in (min, max)):
+    if not any(isinstance(b, Handle | Symbolic) for b in (min, max)):
         return _clamp_by_number(input, min, max)
     input = input if min is None else maximum(input, min)
     return input if max is None else minimum(input, max)

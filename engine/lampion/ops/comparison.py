@@ -198,9 +198,9 @@ def _comparable(x: Any) -> bool:
 
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere, as a Python bool."""
-    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+    return isclose(input, other, rtol, atol, equal_nan).all().item()
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shape and every element are equal, as a Python bool."""
-    return tuple(input.shape) == tuple(other.shape) and bool(eq(input, other).all())
+    return tuple(input.shape) == tuple(other.shape) and eq(input, other).all().item()

@@ -10,9 +10,9 @@ import numpy as np
 
 from lampion import dtypes
 from lampion.layout import strided
-from lampion.ops.promote import Op, as_tensor
-from lampion.ops.shape import sizes
-from lampion.symbolic import Shape, Spec, SymInt
+from lampion.ops.promote import Op, as_tensor, result_dtype
+from lampion.ops.shape import sizes, stack
+from lampion.symbolic import Shape, Spec, Symbolic, SymInt
 from lampion.tape import Handle, Value, wrap
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     kind = dtypes.of(dtype) if dtype is not None else None
     if isinstance(data, Handle):
         return as_tensor(data, kind).detach().clone().requires_grad_(requires_grad)
+    if _is_traced(data):
+        return _tensor_of_traced(data, kind)
     data = _plain(data)
     array = data if isinstance(data, np.ndarray | np.generic) else _as_array(data)
     if kind is None and not isinstance(data, np.ndarray | np.generic) and dtypes.kind(array.dtype) in "fc":
@@ -77,6 +79,21 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     if kind is None:
         kind = dtypes.get_default_dtype() if array.size == 0 and isinstance(data, list) else dtypes.of(array.dtype)
     return new(np.array(array, dtype=kind.numpy), requires_grad)
+
+
+def _is_traced(data: Any) -> bool:
+    """Whether a number in nested sequences is not known while tracing."""
+    if isinstance(data, list | tuple):
+        return any(map(_is_traced, data))
+    return isinstance(data, Symbolic) or (isinstance(data, Handle) and isinstance(data._value.data, Spec))
+
+
+def _tensor_of_traced(data: Any, kind: Any) -> Tensor:
+    if not isinstance(data, list | tuple):
+        return as_tensor(data, kind)
+    parts = [_tensor_of_traced(x, kind) for x in data]
+    common = result_dtype(*parts)
+    return stack([as_tensor(x, common) for x in parts])
 
 
 def from_numpy(ndarray: Any) -> Tensor:
@@ -134,8 +151,10 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """One number everywhere; its dtype is the number's unless given."""
     check_device(device)
-    kind = dtypes.of(dtype) if dtype is not None else dtypes.of_python(type(fill_value))
     shape = tuple(size) if isinstance(size, list | tuple) else (size,)
+    if isinstance(fill_value, Symbolic):
+        return as_tensor(fill_value, dtypes.of(dtype) if dtype is not None else None).expand(shape)
+    kind = dtypes.of(dtype) if dtype is not None else dtypes.of_python(type(fill_value))
     if any(isinstance(n, SymInt) for n in shape):
         return Full(shape, fill_value, kind)()
     if any(n < 0 for n in shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +15,9 @@ from lampion.control import Block, If, Loop
 from lampion.errors import UntraceableError, user_code
 from lampion.ops.promote import as_tensor
 from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_from, same
-from lampion.tape import Trace, Value, recording, wrap
+from lampion.tape import Trace, Value, depth, recording, wrap
 from lampion.tensor import Tensor
+from lampion_export.autograph.growing import TracedList
 from lampion_export.autograph.heap import Heap, Memory, Place
 from lampion_export.autograph.objects import MISSING
 from lampion_export.autograph.proxies import Told
@@ -24,6 +26,7 @@ from lampion_export.autograph.templates import Meeting, Template, joined, packed
 Action = Callable[[], Any]
 Changes = dict[Place, Any]
 TRIALS = 24
+DEEPEST = 40
 WRONG = (UntraceableError, TypeError, ValueError, AttributeError, NameError, LookupError, RuntimeError)
 
 
@@ -42,6 +45,8 @@ class Raised(BaseException):
 def branch(test: SymBool, then: Action, orelse: Action) -> None:
     """Traces both ways and joins what they change. A way that raises becomes a check that it isn't taken."""
     where = user_code()[0]
+    if depth() > DEEPEST:
+        raise UntraceableError(f"over {DEEPEST} choices inside of each other: a recursion that the data ends", "a loop")
     memory = Heap(then, orelse).remember()
     start = birth()
     sides: list[tuple[Trace, Changes]] = []
@@ -64,7 +69,7 @@ def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Changes]
     each = [[changes.get(place, memory.held[place]) for place in places] for _, changes in sides]
     ways = (f"where the choice at {where} holds", "where it doesn't")
     templates = [
-        joined(a, b, Meeting(place.name, ways, start, place.internal))
+        joined(a, b, Meeting(place.name, where, ways, start, place.internal, memory.heap.known))
         for place, a, b in zip(places, *each, strict=True)
     ]
     traces = [trace for trace, _ in sides]
@@ -77,8 +82,19 @@ def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Changes]
     if checked:
         check(SymBool("is", outputs.pop()), messages(*traces))
     remaining = iter(outputs)
-    for place, template in zip(places, templates, strict=True):
-        place.set(unpacked(template, remaining))
+    for place, template, *sources in zip(places, templates, *each, strict=True):
+        place.set(aliased(unpacked(template, remaining), sources))
+
+
+def aliased(value: Any, sources: list[Any]) -> Any:
+    """The value, knowing which objects it is on some way: a change of it would have to change these."""
+    if isinstance(value, Tensor) and not isinstance(sources[0], Value):
+        bases = [x if x._origin is None else x._origin[0] for x in sources if isinstance(x, Tensor)]
+        value._aliases = [*map(weakref.ref, bases), *[a for x in bases for a in x._aliases]]
+    elif isinstance(value, TracedList):
+        lists = [x for x in sources if isinstance(x, TracedList)]
+        value.aliases = [*map(weakref.ref, lists), *[a for x in lists for a in x.aliases]]
+    return value
 
 
 def _block(trace: Trace, templates: list[Template], values: list[Any], checked: bool) -> Block:
@@ -155,11 +171,11 @@ class Turns:
         for place, value in after.items():
             before = self.memory.held[place]
             if before is not MISSING or place.name in self.live:
-                found[place] = joined(self.carried.get(place, before), value, Meeting(place.name, ways, start, True))
+                at = Meeting(place.name, self.where, ways, start, True, self.memory.heap.known)
+                found[place] = joined(self.carried.get(place, before), value, at)
         return found
 
     def _build(self, turn: Turn, first: Any, limit: Size | None) -> None:
-        templates = list(self.carried.values())
         with recording(turn.trace):
             going = as_tensor(turn.next, dtypes.bool_).reshape(())
             state = [t for p, template in self.carried.items() for t in packed(template, turn.after[p])]
@@ -167,7 +183,7 @@ class Turns:
                 fine = all_hold(turn.trace)
                 going, state = going & fine, [*state, fine]
         before = [t for p, template in self.carried.items() for t in packed(template, self.memory.held[p])]
-        specs = [spec for template in templates for spec in template.specs()]
+        specs = [_grown(*sides, limit, self) for sides in zip(turn.inputs[1:], state, before, strict=False)]
         inputs = turn.inputs
         if turn.trace.checks:
             held = Spec((), np.bool_)
@@ -181,7 +197,23 @@ class Turns:
             check(SymBool("is", outputs.pop()), messages(turn.trace))
         remaining = iter(outputs)
         for place, template in self.carried.items():
-            place.set(unpacked(template, remaining))
+            place.set(aliased(unpacked(template, remaining), [turn.after[place], self.memory.held[place]]))
+
+
+def _grown(inside: Value, after: Tensor, before: Tensor, limit: Size | None, turns: Turns) -> Spec:
+    """The Spec of what a loop carries, at its end: a size that every turn adds the same to is known then."""
+    dims: list[Size] = []
+    for start, held, new in zip(before.shape, inside.data.shape, after.shape, strict=True):
+        added = new - held
+        always = turns.go is forever and limit is not None
+        known = same(added, 0) or (always and isinstance(added, int))
+        dims.append((start + added * limit if added else start) if known else fresh_axis())
+    return Spec(tuple(dims), inside.data.dtype)
+
+
+def forever() -> bool:
+    """Of a loop that nothing leaves before its last turn."""
+    return True
 
 
 class Turn:

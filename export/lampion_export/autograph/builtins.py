@@ -17,8 +17,18 @@ from lampion.symbolic_float import SymFloat, python_number
 from lampion.tape import depth
 from lampion.tensor import Tensor
 from lampion_export.autograph.growing import TracedList
-from lampion_export.autograph.operators import and_, called, choose, comprehension, for_, is_traced, or_, truth
-from lampion_export.autograph.proxies import Maybe, plain
+from lampion_export.autograph.operators import (
+    Generator,
+    and_,
+    called,
+    choose,
+    comprehension,
+    for_,
+    is_traced,
+    or_,
+    truth,
+)
+from lampion_export.autograph.proxies import Maybe, TracedText, plain
 from lampion_export.autograph.templates import leaves
 
 
@@ -47,6 +57,9 @@ def lazy(x: Any) -> Lazy | None:
     x = plain(x)
     if isinstance(x, LazyItems):
         return x.lazy
+    if isinstance(x, Generator):
+        x = x.items()
+        return lazy(x) or Lazy(len(x), x.__getitem__)
     if isinstance(x, Tensor) and x.ndim and isinstance(x.shape[0], SymInt):
         return Lazy(x.shape[0], x.__getitem__)
     if isinstance(x, TracedList) and x.grown is not None:
@@ -284,6 +297,25 @@ def _next(iterator: Any, *default: Any) -> Any:
     return next(iterator, *default)
 
 
+def _str(x: Any = "") -> Any:
+    return TracedText(str(x)) if _is_open(x) or isinstance(x, TracedText) else str(x)
+
+
+def _hashed(kind: Any) -> Callable[..., Any]:
+    def function(items: Any = (), *rest: Any, **entries: Any) -> Any:
+        if lazy(items) is not None or (not isinstance(items, dict) and any(map(_is_open, _keys(items)))):
+            raise UntraceableError(f"a {kind.__name__} of values that depend on the data", "a list or a tensor")
+        return kind(items, *rest, **entries)
+
+    return function
+
+
+def _keys(items: Any) -> list[Any]:
+    """The items that a set or dict of them would look for."""
+    known = list(items) if isinstance(items, list | tuple) else []
+    return [x[0] if isinstance(x, tuple) and x else x for x in known]
+
+
 def _iter(items: Any, *rest: Any) -> Any:
     return iter(items, *rest) if lazy(items) is None else LazyItems(lazy(items))  # type: ignore[arg-type]
 
@@ -312,10 +344,11 @@ _MATH = (
 )  # fmt: skip
 
 BUILTINS: dict[Any, Callable[..., Any]] = {
-    int: _int, float: _float, bool: _bool, len: _len, isinstance: _isinstance,
+    int: _int, float: _float, bool: _bool, len: _len, isinstance: _isinstance, str: _str, repr: _str,
     min: _extremum("min", minimum), max: _extremum("max", maximum), sum: _sum, any: _any, all: _all,
     range: _range, enumerate: _enumerate, zip: _zip, reversed: _reversed, list: _list, tuple: _tuple, map: _map,
     filter: _filter, sorted: _sorted, functools.reduce: _reduce, next: _next, iter: _iter,
+    **{kind: _hashed(kind) for kind in (set, frozenset, dict)},
     **{getattr(math, name): _math(name) for name in _MATH},
     **{getattr(math, name): _whole(name) for name in ("floor", "ceil", "trunc")},
 }  # fmt: skip

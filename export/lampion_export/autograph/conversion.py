@@ -11,6 +11,8 @@ from lampion_export.autograph import operators
 from lampion_export.autograph.rewrite import CONTROL, rewritten
 from lampion_export.autograph.source import compiled, definition, is_users
 
+_OPERATORS = {CONTROL + name: value for name, value in vars(operators).items() if callable(value)}
+
 
 def converted(function: Any) -> Any:
     """The function rewritten; itself if it is not the user's, or its source can't be read."""
@@ -45,7 +47,7 @@ def _maker(code: CodeType, like: _Template) -> Callable[[FunctionType], Function
     tree = definition(code)
     if tree is None:
         return None
-    return compiled(rewritten(tree, _owner(like.function.__qualname__)), like.function, {CONTROL: operators})
+    return compiled(rewritten(tree, _owner(like.function.__qualname__)), like.function, _OPERATORS)
 
 
 def _owner(name: str) -> str | None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import lampion
-from lampion.errors import UntraceableError
+from lampion.errors import UntraceableError, user_code
 from lampion.ops.promote import as_tensor
 from lampion.symbolic import Symbolic, SymBool, SymInt, birth, from_front
 from lampion.tensor import Tensor
+from lampion_export.autograph.objects import TracedBase
 from lampion_export.autograph.templates import (
     Growing,
     Grown,
@@ -26,7 +27,7 @@ from lampion_export.autograph.templates import (
 )  # fmt: skip
 
 
-class TracedList(list[Any]):
+class TracedList(TracedBase, list[Any]):
     """A list as Python's, until a loop or a branch makes its length unknown: then it holds columns of Tensors.
 
     An item may be a Tensor, a number, or a tuple of such, all of one kind; Tensors may differ in their sizes.
@@ -48,6 +49,7 @@ class TracedList(list[Any]):
 
     @content.setter
     def content(self, content: list[Any] | Grown) -> None:
+        self._only()
         self.grown = content if isinstance(content, Grown) else None
         list.__setitem__(self, slice(None), [] if isinstance(content, Grown) else content)
 
@@ -127,6 +129,7 @@ class TracedList(list[Any]):
 
     def append(self, x: Any) -> None:
         """Adds an item."""
+        self._only()
         if self.grown is None:
             list.append(self, x)
         else:
@@ -137,6 +140,7 @@ class TracedList(list[Any]):
         if isinstance(items, Tensor) and (self.grown is not None or isinstance(items.shape[0], SymInt)):
             items = TracedList.of(Grown(Leaf("tensor", items.dtype, tuple(items.shape[1:])), (items,)))
         if self.grown is None and not (isinstance(items, TracedList) and items.grown is not None):
+            self._only()
             list.extend(self, items)
         else:
             self.content = _concatenated(self, items if isinstance(items, TracedList) else TracedList(items))
@@ -144,6 +148,7 @@ class TracedList(list[Any]):
     def insert(self, at: Any, x: Any) -> None:
         """Puts an item before that at a place."""
         if self.grown is None and not isinstance(at, Symbolic):
+            self._only()
             list.insert(self, at, x)
         else:
             self.content = (self[:at] + TracedList([x]) + self[at:]).content
@@ -151,6 +156,7 @@ class TracedList(list[Any]):
     def pop(self, at: Any = -1) -> Any:
         """Takes an item out."""
         if self.grown is None and not isinstance(at, Symbolic):
+            self._only()
             return list.pop(self, at)
         item, place = self[at], from_front(at, self.size)
         self.content = (self[:place] + self[place + 1 :]).content
@@ -169,6 +175,7 @@ class TracedList(list[Any]):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.grown is None and not isinstance(key, Symbolic):
+            self._only()
             list.__setitem__(self, key, value)
         elif isinstance(key, slice):
             raise UntraceableError("a slice of a list whose length depends on the data is assigned", "a new list")
@@ -200,6 +207,12 @@ class TracedList(list[Any]):
         return self._columns().taken(lampion.arange(self.size * times) % self.size)
 
     __rmul__ = __mul__
+
+    def _only(self) -> None:
+        if any(other() is not None for other in self.aliases):
+            raise UntraceableError(
+                "a list is changed that may be another one too, which depends on the data", "a branch for each list"
+            )
 
     # ---- inside -------------------------------------------------------------------------------------------------------------
 
@@ -281,7 +294,7 @@ def _element(items: list[Any]) -> Template:
         raise UntraceableError(
             "an empty list is asked for an item at a place that depends on the data", "a list with items"
         )
-    at = Meeting("an item", ("here", "there"), birth(), False)
+    at = Meeting("an item", user_code()[0], ("here", "there"), birth(), False)
     template = joined(items[0], items[0], at)
     from lampion_export.autograph.templates import _general
 
@@ -298,7 +311,7 @@ def _concatenated(a: TracedList, b: TracedList) -> Grown | list[Any]:
     for one, other in ((a, b), (b, a)):
         if one.grown is None and not list.__len__(one):
             return other.content
-    at = Meeting("an item", ("in one list", "in the other"), birth(), False)
+    at = Meeting("an item", user_code()[0], ("in one list", "in the other"), birth(), False)
     from lampion_export.autograph.templates import _join
 
     found = _join(Known(a.content), Known(b.content), at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dis
 import functools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -21,6 +21,7 @@ from lampion.tape import Handle
 from lampion_export.autograph.growing import TracedList
 from lampion_export.autograph.objects import MISSING, is_object, same_object
 from lampion_export.autograph.proxies import Unusable
+from lampion_export.autograph.rewrite import CONTROL
 from lampion_export.autograph.source import is_users
 from lampion_export.autograph.templates import Grown
 
@@ -43,6 +44,8 @@ ATOMIC = (
 class Place:
     """Something that holds a value and can be given another. `name` is how an error speaks of it."""
 
+    holds_many = True  # whether what it holds is a copy of a container's items
+
     def __init__(self, owner: Any, name: str) -> None:
         self.owner, self.name = owner, name
 
@@ -63,6 +66,8 @@ class Place:
 class Variable(Place):
     """A variable that functions share: a cell."""
 
+    holds_many = False
+
     def get(self) -> Any:
         try:
             return self.owner.cell_contents
@@ -78,6 +83,8 @@ class Variable(Place):
 
 class Global(Place):
     """A variable of a module."""
+
+    holds_many = False
 
     def get(self) -> Any:
         return self.owner.get(self.name, MISSING)
@@ -150,6 +157,8 @@ class Slots(Place):
 class Numbers(Place):
     """What a Tensor is the name of. Views of it follow."""
 
+    holds_many = False
+
     def get(self) -> Any:
         return self.owner._value
 
@@ -177,6 +186,11 @@ class Heap:
 
     def __iter__(self) -> Iterator[Place]:
         return iter(self.places.values())
+
+    @property
+    def known(self) -> Container[int]:
+        """The ids of all objects that were reached."""
+        return self._seen.keys()
 
     def remember(self) -> Memory:
         """What all places hold now."""
@@ -225,7 +239,7 @@ class Heap:
 
     def _function(self, function: FunctionType) -> None:
         for cell, name in zip(function.__closure__ or (), function.__code__.co_freevars, strict=True):
-            if name != "lampion_control":
+            if not name.startswith(CONTROL):
                 self._queue.append((cell, name))
         self._push(function.__defaults__ or (), "")
         if not is_users(function.__code__):
@@ -257,30 +271,26 @@ class Memory:
     def changed(self) -> dict[Place, Any]:
         """The places that hold something else now, with what that is."""
         now = ((place, place.get()) for place in self.heap)
-        return {place: value for place, value in now if not _same(value, self.held[place])}
+        return {place: value for place, value in now if not _same(place, value, self.held[place])}
 
     def put_back(self) -> None:
         """Makes everything as it was."""
         for place, value in self.held.items():
-            if not isinstance(place, Numbers) and not _same(place.get(), value):
+            if not isinstance(place, Numbers) and not _same(place, place.get(), value):
                 place.set(value)
         for x, value, version, views in self._names:
             x._value, value.version, version.views = value, version, views
 
 
-def _same(a: Any, b: Any) -> bool:
-    """Whether two contents are the same objects; equal numbers and texts are."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
+def _same(place: Place, a: Any, b: Any) -> bool:
+    """Whether two contents of a place are the same objects; equal numbers and texts are."""
+    if a is b or not place.holds_many or type(a) is not type(b):
+        return same_object(a, b)
     if isinstance(a, list):
         return len(a) == len(b) and all(map(same_object, a, b))
     if isinstance(a, dict):
         return list(a) == list(b) and all(map(same_object, a.values(), b.values()))
-    if isinstance(a, set):
-        return {id(x) for x in a} == {id(x) for x in b}
-    return same_object(a, b)
+    return isinstance(a, set) and {id(x) for x in a} == {id(x) for x in b}
 
 
 def _slots(x: Any) -> tuple[str, ...]:

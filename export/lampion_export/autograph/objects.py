@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 PLAIN = (int, float, complex, str, bytes)
@@ -14,6 +15,12 @@ class _Missing:
 
 
 MISSING = _Missing()  # what a variable holds that was not assigned yet
+
+
+class TracedBase:
+    """Base of the lists of traced code."""
+
+    aliases: Sequence[Any] = ()
 
 
 def same_object(a: Any, b: Any) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import BuiltinMethodType, FunctionType, MethodType
-from typing import Any
+from typing import Any, cast
 
 import lampion
 from lampion.checks import check
@@ -19,10 +20,10 @@ from lampion.symbolic_float import SymFloat
 from lampion.tape import depth
 from lampion.tensor import Tensor
 from lampion_export.autograph import growing
-from lampion_export.autograph.blocks import Raised, Turns, branch
+from lampion_export.autograph.blocks import Raised, Turns, branch, forever
 from lampion_export.autograph.growing import TracedList
 from lampion_export.autograph.objects import MISSING
-from lampion_export.autograph.proxies import Choice, Maybe, Told, Unusable, plain
+from lampion_export.autograph.proxies import Choice, Maybe, Told, TracedText, Unusable, plain
 from lampion_export.autograph.source import is_users
 
 Thunk = Callable[[], Any]
@@ -234,29 +235,64 @@ def for_(items: Any, body: Callable[[Any], Any], stopped: Thunk | None, live: tu
     """`for item in items: body(item)`, Python's own where the number of items is known."""
     from lampion_export.autograph.builtins import lazy
 
+    if isinstance(items, Generator):
+        if stopped is None:
+            return items.run(body)
+        items = items.items()
     many = lazy(items)
     if many is None or isinstance(many.size, int):
-        return _each(iter(items if many is None else [many.at(i) for i in range(many.size or 0)]), body, stopped)
+        return _each(iter(items if many is None else [many.at(i) for i in range(many.size or 0)]), body, stopped, live)
     if not isinstance(many.size, SymInt) and many.size is not None:
         raise UntraceableError(f"a loop over {many.size} turns", "a whole number")
 
-    def go() -> Any:
-        return True if stopped is None else not_(stopped())
-
+    go = forever if stopped is None else lambda: not_(stopped())
     Turns(lambda i: body(many.at(i)), go, live).run(True, many.size)
     return None
 
 
-def _each(items: Iterator[Any], body: Callable[[Any], Any], stopped: Thunk | None) -> None:
+UNROLLED = 4
+
+
+def _each(items: Iterator[Any], body: Callable[[Any], Any], stopped: Thunk | None, live: tuple[str, ...]) -> None:
+    """Turn by turn. Once it depends on the data whether there is another, the rest are branches in each other, or a Loop."""
     for item in items:
         body(item)
         stop = False if stopped is None else truth(stopped())
         if isinstance(stop, SymBool):
-            if rest := list(items):
-                branch(stop, lambda: None, functools.partial(_each, iter(rest), body, stopped))
-            return
+            rest = list(items)
+            if len(rest) > UNROLLED and (at := _numbered(rest)) is not None:
+                return _turns_left(stop, rest, at, body, stopped, live)
+            if rest:
+                branch(stop, lambda: None, functools.partial(_each, iter(rest), body, stopped, live))
+            return None
         if stop:
-            return
+            return None
+    return None
+
+
+def _numbered(items: list[Any]) -> Callable[[Any], Any] | None:
+    """The items by a place that is not known, where they are evenly spaced ints or Tensors of one kind."""
+    if all(type(x) is int for x in items):
+        step = items[1] - items[0]
+        even = all(b - a == step for a, b in itertools.pairwise(items))
+        return (lambda i: items[0] + i * step) if even else None
+    if all(isinstance(x, Tensor) for x in items):
+        return TracedList(items).__getitem__
+    return None
+
+
+def _turns_left(
+    stop: SymBool,
+    rest: list[Any],
+    at: Callable[[Any], Any],
+    body: Callable[[Any], Any],
+    stopped: Thunk | None,
+    live: tuple[str, ...],
+) -> None:
+    try:
+        Turns(lambda i: body(at(i)), lambda: not_(stopped()), live).run(~stop, len(rest))  # type: ignore[misc]
+    except UntraceableError:  # something needs to know the turn it is in
+        branch(stop, lambda: None, functools.partial(_each, iter(rest), body, stopped, live))
 
 
 def assert_(test: Any, message: Thunk | None) -> None:
@@ -295,12 +331,53 @@ def trying() -> Iterator[None]:
         _tries.pop()
 
 
+# ---- texts and generators -------------------------------------------------------------------------------------------
+
+
+def text(make: Thunk, *values: Any) -> Any:
+    """An f-string. With values that are not known it can be printed, and no more."""
+    made = make()
+    return TracedText(made) if any(isinstance(plain(v), Symbolic | Unusable) or is_traced(v) for v in values) else made
+
+
+class Generator:
+    """A generator of the user's: runs to its end, and hands each item to `emit`."""
+
+    def __init__(self, run: Callable[[Callable[[Any], Any]], Any]) -> None:
+        self.run = run
+
+    def items(self) -> TracedList:
+        """All items."""
+        made = TracedList()
+        self.run(made.append)
+        return made
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.items())
+
+
+def generator(run: Callable[[Callable[[Any], Any]], Any]) -> Generator:
+    """What calling a generator function gives."""
+    return Generator(run)
+
+
 # ---- lists -----------------------------------------------------------------------------------------------------------
 
 
 def list_(items: list[Any]) -> TracedList:
     """`[...]`: a list that may grow by a number of items that the data decides."""
     return TracedList(items)
+
+
+def spread(starred: tuple[bool, ...], *parts: Any) -> TracedList:
+    """`[a, *b]`"""
+    made = TracedList()
+    for star, part in zip(starred, parts, strict=True):
+        if star:
+            made.extend(plain(part))
+        else:
+            made.append(part)
+    return made
 
 
 def item(many: Any, key: Any) -> Any:
@@ -383,11 +460,15 @@ def called(function: Any) -> Any:
             return BUILTINS[function]
     except TypeError:  # not hashable
         pass
+    if isinstance(function, MethodType) and function.__func__ is Tensor.tolist and is_traced(function.__self__):
+        return functools.partial(_numbers_of, cast(Tensor, function.__self__))
     if isinstance(function, FunctionType | MethodType):
         made = converted(function)
         return made if made is not function or hasattr(function, "lampion_own") else _from_library(function)
     if isinstance(function, functools._lru_cache_wrapper):
         return called(function.__wrapped__)
+    if isinstance(function, type) and _is_plain_class(function):
+        return functools.partial(_instance, function)
     if not isinstance(function, type | Module | BuiltinMethodType) and is_users_callable(function):
         return converted(MethodType(type(function).__call__, function))
     if isinstance(getattr(function, "__self__", None), TracedList) and function.__self__.grown is not None:
@@ -396,6 +477,28 @@ def called(function: Any) -> Any:
             "append, extend, insert, pop, indexing",
         )
     return _from_library(function)
+
+
+def _numbers_of(x: Tensor) -> Any:
+    """`x.tolist()`: Python numbers."""
+    if x.ndim != 1:
+        return x.item() if x.ndim == 0 else x.tolist()
+    if not isinstance(x.shape[0], SymInt):
+        return TracedList(row.item() for row in x)
+    return comprehension("ListComp", x, None, lambda _: True, lambda row: row.item(), False)
+
+
+def _is_plain_class(kind: type) -> bool:
+    """Whether making an instance is no more than the user's `__init__`."""
+    start = kind.__init__  # type: ignore[misc]
+    plain_new = getattr(kind, "__new__", None) is object.__new__ and type(kind) is type
+    return plain_new and isinstance(start, FunctionType) and is_users(start.__code__)
+
+
+def _instance(kind: type, *args: Any, **kwargs: Any) -> Any:
+    made: Any = object.__new__(kind)
+    called(made.__init__)(*args, **kwargs)
+    return made
 
 
 def is_users_callable(x: Any) -> bool:
@@ -416,7 +519,9 @@ def _one_of(choice: Choice, *args: Any, **kwargs: Any) -> Any:
 
 def _from_library(function: Any) -> Any:
     """A function that is not the user's: it gets plain values, and the user's functions in their new form."""
-    if function in (cond,) or isinstance(function, BuiltinMethodType):
+    if isinstance(getattr(function, "__self__", None), str | dict | set):
+        return functools.partial(_of_container, function)
+    if function is cond or isinstance(function, BuiltinMethodType):
         return function
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -426,6 +531,20 @@ def _from_library(function: Any) -> Any:
         return (special or function)(*given, **named)
 
     return call
+
+
+def _of_container(method: Any, *args: Any, **kwargs: Any) -> Any:
+    """A method of a text, a dict or a set: its arguments are looked at."""
+    given = [*args, *kwargs.values()]
+    open_ones = [x for x in given if isinstance(plain(x), Symbolic | Choice | Unusable) or is_traced(plain(x))]
+    if open_ones and isinstance(method.__self__, str):
+        return TracedText(method(*args, **kwargs))
+    if args and isinstance(args[0], Symbolic | Choice):
+        kind = type(method.__self__).__name__
+        raise UntraceableError(
+            f"{kind}.{method.__name__} with a key that depends on the data", "a tensor, indexed by the key"
+        )
+    return method(*args, **kwargs)
 
 
 def _is_grown(x: Any) -> bool:

@@ -40,12 +40,18 @@ class Maybe:
 class Unusable:
     """What can't be used, and why."""
 
-    def __init__(self, why: str) -> None:
-        self.why = why
+    instead = "give it one dtype, one number of dims and one structure on every way"
+
+    def __init__(self, why: str, where: str | None = None) -> None:
+        self.why, self.where = why, where
 
     def refuse(self, *_: Any, **__: Any) -> Any:
         """Raises UntraceableError with the reason."""
-        raise UntraceableError(self.why, "give it one dtype, one number of dims and one structure on every way")
+        raise UntraceableError(self.why, self.instead)
+
+    def refuse_output(self) -> None:
+        """The same where the function that was traced returns it, which has no line of its own."""
+        raise UntraceableError(self.why, self.instead, self.where)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -54,6 +60,34 @@ class Unusable:
 
     __bool__ = __len__ = __iter__ = __call__ = __getitem__ = __neg__ = __abs__ = __int__ = __float__ = refuse
     __array__ = __index__ = __format__ = refuse
+
+
+class Unsure(Unusable):
+    """A value that only one way assigned."""
+
+    def __init__(self, inner: Any, template: Any, why: str, where: str) -> None:
+        super().__init__(why, where)
+        self.inner, self.template = inner, template
+
+
+class TracedText(Unusable):
+    """A text with values in it that are not known. It can be printed."""
+
+    instead = "the numbers themselves; a text can only be printed or be an error's message"
+
+    def __init__(self, text: str) -> None:
+        super().__init__("a text made of values that depend on the data")
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __format__(self, spec: str) -> str:
+        return self.text
+
+    def __hash__(self) -> int:
+        self.refuse()
+        return 0
 
 
 def _forwarded(name: str) -> Any:

@@ -16,8 +16,8 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-CONTROL = "lampion_control"  # the name under which a rewritten function sees `operators`
 PREFIX = "lampion_"
+CONTROL = "lampion_control_"  # before the names of `operators`, as a rewritten function sees them
 VALUE, DONE = "lampion_value", "lampion_done"
 NOT_CALLED = {"super", "locals", "globals", "vars", "eval", "exec"}  # they look at the frame that calls them
 
@@ -48,13 +48,17 @@ class Function(ast.NodeTransformer):
         self.read: set[str] = set()  # flags that something asks for
         self.live = {id(n): _read_outside(tree, n) for n in own_nodes(tree.body) if isinstance(n, LOOPS)}
         self.globals = {name for n in own_nodes(tree.body) if isinstance(n, ast.Global) for name in n.names}
-        self.generator = any(isinstance(n, ast.Yield | ast.YieldFrom | ast.Await) for n in own_nodes(tree.body))
+        gives = [n for n in own_nodes(tree.body) if isinstance(n, ast.Yield | ast.YieldFrom | ast.Await)]
+        alone = [n.value for n in own_nodes(tree.body) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Yield)]
+        self.generator, self.pushes = bool(gives), len(gives) == len(alone)
 
     def definition(self) -> ast.FunctionDef:
         """The whole function."""
         body = self.tree.body
-        if self.generator:
+        if self.generator and not self.pushes:
             return _function(self.tree, [self.visit(s) for s in body])
+        if self.generator:
+            return self._pushing()
         self.returns = any(jumps(s, ast.Return) for s in body if not isinstance(s, ast.Return))
         if not self.returns:
             return _function(self.tree, self._bound(self.block(body)))
@@ -63,6 +67,14 @@ class Function(ast.NodeTransformer):
         lines = self.block(body)
         start = _assign(DONE, ast.Constant(False), body[0])
         return _function(self.tree, self._bound([start, *lines, _at(ast.Return(_name(VALUE)), body[-1])]))
+
+    def _pushing(self) -> ast.FunctionDef:
+        """A generator as a function that hands each item to another, so that it may do so from inside of a loop."""
+        run, emit = PREFIX + "run", PREFIX + "emit"
+        parameters = ast.arguments([], [ast.arg(emit)], None, [], [], None, [])
+        inner = _at(ast.FunctionDef(name=run, args=parameters, body=self.tree.body, decorator_list=[]), self.tree)
+        made = Function(Yields(emit).visit(inner), self.owner).definition()
+        return _function(self.tree, [made, _at(ast.Return(_call("generator", _name(run))), self.tree)])
 
     def _bound(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """The body, with the assignments to flags that nobody reads left out, and every name known as this function's own."""
@@ -134,7 +146,7 @@ class Function(ast.NodeTransformer):
         if isinstance(statement, ast.Try):
             return [self._try(statement)]
         if isinstance(statement, ast.Match):
-            return [self._match(statement)]
+            return self._match(statement)
         result = self.visit(statement)
         return result if isinstance(result, list) else [result]
 
@@ -196,13 +208,28 @@ class Function(ast.NodeTransformer):
         orelse = self.block(statement.orelse) if statement.orelse else []
         return _at(ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final), statement)
 
-    def _match(self, statement: ast.Match) -> ast.stmt:
-        """Patterns are Python's own; only what stands in the cases is rewritten."""
+    def _match(self, statement: ast.Match) -> list[ast.stmt]:
+        """Patterns of values become `if` and `elif`; all others are Python's own."""
+        if all(_is_simple(case.pattern) for case in statement.cases):
+            return self._cases(statement)
         cases = [
             ast.match_case(c.pattern, self.visit(c.guard) if c.guard else None, self.block(c.body))
             for c in statement.cases
         ]
-        return _at(ast.Match(self.visit(statement.subject), cases), statement)
+        return [_at(ast.Match(self.visit(statement.subject), cases), statement)]
+
+    def _cases(self, statement: ast.Match) -> list[ast.stmt]:
+        subject = self._new("subject")
+        chain: list[ast.stmt] = []
+        for case in reversed(statement.cases):
+            test = _matches(case.pattern, subject)
+            if case.guard is not None:
+                test = ast.BoolOp(ast.And(), [test, case.guard])
+            choice = _at(ast.If(_at(test, case.pattern), case.body, chain), case.pattern)
+            name = getattr(case.pattern, "name", None)
+            chain = [_assign(name, _name(subject), case.pattern), choice] if name else [choice]
+        first = _assign(subject, self.visit(statement.subject), statement)
+        return [first, *self.block(chain)]
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         message = _thunk(self.visit(node.msg)) if node.msg else ast.Constant(None)
@@ -274,6 +301,11 @@ class Function(ast.NodeTransformer):
             return _at(_call("item", self.visit(node.value), self.visit(node.slice)), node)
         return self.generic_visit(node)  # type: ignore[return-value]
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        made = self.generic_visit(node)
+        values = [v.value for v in node.values if isinstance(v, ast.FormattedValue)]
+        return _at(_call("text", _thunk(made), *values), node)  # type: ignore[arg-type]
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         node = self.generic_visit(node)  # type: ignore[assignment]
         private = node.attr.startswith("__") and not node.attr.endswith("__")
@@ -283,6 +315,11 @@ class Function(ast.NodeTransformer):
 
     def visit_List(self, node: ast.List) -> ast.expr:
         node = self.generic_visit(node)  # type: ignore[assignment]
+        if isinstance(node.ctx, ast.Load) and any(isinstance(e, ast.Starred) for e in node.elts):
+            spread = _constant(tuple(isinstance(e, ast.Starred) for e in node.elts))
+            return _at(
+                _call("spread", spread, *[e.value if isinstance(e, ast.Starred) else e for e in node.elts]), node
+            )
         return _at(_call("list_", node), node) if isinstance(node.ctx, ast.Load) else node
 
     def _comprehension(self, node: ast.expr) -> ast.expr:
@@ -327,6 +364,22 @@ class Function(ast.NodeTransformer):
         return _at(
             ast.FunctionDef(name=name, args=args, body=[*shared, *(body or [ast.Pass()])], decorator_list=[]), at
         )
+
+
+class Yields(ast.NodeTransformer):
+    """`yield x` as a call of what takes the items."""
+
+    def __init__(self, emit: str) -> None:
+        self.emit = emit
+
+    def visit_Yield(self, node: ast.Yield) -> ast.expr:
+        return _at(ast.Call(_name(self.emit), [node.value or ast.Constant(None)], []), node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:
+        return node if node.name != PREFIX + "run" else self.generic_visit(node)  # type: ignore[return-value]
 
 
 class Unread(ast.NodeTransformer):
@@ -460,6 +513,25 @@ def _is_pattern(target: ast.expr) -> bool:
     return isinstance(target, ast.Name)
 
 
+def _is_simple(pattern: ast.pattern) -> bool:
+    if isinstance(pattern, ast.MatchOr):
+        return all(map(_is_simple, pattern.patterns))
+    return isinstance(pattern, ast.MatchValue | ast.MatchSingleton) or (
+        isinstance(pattern, ast.MatchAs) and pattern.pattern is None
+    )
+
+
+def _matches(pattern: ast.pattern, subject: str) -> ast.expr:
+    """Whether the subject is what a simple pattern says."""
+    if isinstance(pattern, ast.MatchOr):
+        return ast.BoolOp(ast.Or(), [_matches(p, subject) for p in pattern.patterns])
+    if isinstance(pattern, ast.MatchValue):
+        return ast.Compare(_name(subject), [ast.Eq()], [pattern.value])
+    if isinstance(pattern, ast.MatchSingleton):
+        return ast.Compare(_name(subject), [ast.Is()], [ast.Constant(pattern.value)])
+    return ast.Constant(True)
+
+
 def _targets(target: ast.expr) -> list[str]:
     if isinstance(target, ast.Name):
         return [target.id]
@@ -493,7 +565,7 @@ def _name(name: str, context: ast.expr_context | None = None) -> ast.Name:
 
 
 def _control(name: str) -> ast.expr:
-    return ast.Attribute(_name(CONTROL), name, ast.Load())
+    return _name(CONTROL + name)
 
 
 def _call(name: str, *args: ast.expr) -> ast.Call:

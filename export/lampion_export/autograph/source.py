@@ -49,7 +49,7 @@ def compiled(
     name, tree.name = tree.name, "lampion_made"  # under its own name it would hide a global that it may call
     tree.decorator_list = []
     tree.args.defaults, tree.args.kw_defaults = [], [None] * len(tree.args.kwonlyargs)
-    free = [*given, *like.__code__.co_freevars]
+    free = [*given, *like.__code__.co_freevars]  # as parameters of a function around it, they are free in it
     factory = ast.FunctionDef(
         name="lampion_factory",
         args=ast.arguments(posonlyargs=[], args=[ast.arg(name) for name in free], kwonlyargs=[], kw_defaults=[], defaults=[]),

@@ -8,7 +8,7 @@ value of them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,8 +21,8 @@ from lampion.symbolic import Size, Spec, Symbolic, SymBool, SymInt, fresh_axis, 
 from lampion.symbolic_float import SymFloat
 from lampion.tape import Value, wrap
 from lampion.tensor import Tensor
-from lampion_export.autograph.objects import MISSING, is_object, same_object
-from lampion_export.autograph.proxies import Choice, Maybe, Unusable
+from lampion_export.autograph.objects import MISSING, TracedBase, is_object, same_object
+from lampion_export.autograph.proxies import Choice, Maybe, Unsure, Unusable
 
 NUMBERS = {"bool": (0, dtypes.bool_), "int": (1, dtypes.int64), "float": (2, dtypes.float64)}
 
@@ -101,6 +101,23 @@ class Late(Template):
 
 
 @dataclass(frozen=True)
+class Half(Template):
+    """What a variable is where only one way assigns it. Using it is refused; meeting it again is not."""
+
+    inner: Template
+    why: str
+    where: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Half) and self.inner == other.inner
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def specs(self) -> list[Spec]:
+        return self.inner.specs()
+
+
+@dataclass(frozen=True)
 class Optional(Template):
     """None or something: whether it is there, and its Tensors."""
 
@@ -130,6 +147,7 @@ class Lost(Template):
     """What can't be one value; using it says why."""
 
     why: str
+    where: str
 
 
 class Grown(NamedTuple):
@@ -148,14 +166,17 @@ class Meeting(NamedTuple):
     """Where two ways meet: the name of what is joined, what the ways are called, and whether either made an axis itself."""
 
     name: str
+    where: str
     ways: tuple[str, str]
     start: int
     fill: bool  # whether what is missing on one way may be filled with zeros
+    old: Container[int] = ()  # the ids of the objects that are older than the ways
 
     def conflict(self, a: Any, b: Any) -> Lost:
         """Says which two don't go together, and where they come from."""
         sides = [f"{_shown(x)} {way}{_place(x)}" for x, way in zip((a, b), self.ways, strict=True)]
-        return Lost(f"`{self.name}` is {sides[0]} and {sides[1]}: one value can't be both in a graph")
+        name = "what is returned" if self.name == "lampion_value" else f"`{self.name}`"
+        return Lost(f"{name} is {sides[0]} and {sides[1]}: one value can't be both in a graph", self.where)
 
 
 # ---- joining ---------------------------------------------------------------------------------------------------------
@@ -176,19 +197,23 @@ def _join(a: Template, b: Template, at: Meeting) -> Template:
         return a if isinstance(a, Lost) else b
     if isinstance(a, Known) and isinstance(b, Known) and a == b:
         return a
+    a, b = _half(a), _half(b)
     for x, y in ((a, b), (b, a)):
         if isinstance(x, Known) and isinstance(x.value, Unusable):
-            return Lost(x.value.why)
+            return Lost(x.value.why, x.value.where or at.where)
         if isinstance(x, Known) and x.value is MISSING:
             if isinstance(y, Late):
                 return y
-            return (
-                Late(_general(y, at))
-                if at.fill
-                else Lost(f"`{at.name}` is assigned only {at.ways[1 if x is a else 0]}{_place(y)}")
-            )
+            inner = _general(y, at)
+            if at.fill:
+                return Late(inner)
+            why = f"`{at.name}` is assigned only {at.ways[1 if x is a else 0]}{_place(y)}"
+            return inner if isinstance(inner, Half | Lost) else Half(inner, why, at.where)
         if isinstance(x, Late):
             return Late(_join(x.inner, y.inner if isinstance(y, Late) else y, at))
+        if isinstance(x, Half):
+            found = _join(x.inner, y.inner if isinstance(y, Half) else y, at)
+            return Half(found, x.why, x.where) if isinstance(y, Half) else found
     for x, y in ((a, b), (b, a)):
         if (
             isinstance(x, Known)
@@ -205,20 +230,15 @@ def _join(a: Template, b: Template, at: Meeting) -> Template:
     p, q = _expanded(a, at), _expanded(b, at)
     if isinstance(p, Leaf) and isinstance(q, Leaf):
         return _join_leaves(p, q, at) or at.conflict(a, b)
+    if _are_old(a, b, at):
+        return at.conflict(a, b)
     if isinstance(p, Parts) and isinstance(q, Parts) and p.kind is q.kind and _all_same(p.keys, q.keys):
         return Parts(p.kind, p.keys, tuple(_join(x, y, at) for x, y in zip(p.parts, q.parts, strict=True)))
     if isinstance(p, Parts) and isinstance(q, Parts) and p.kind is q.kind is dict:
         return _join_dicts(p, q, at)
     if _is_list(p) and _is_list(q):
         return _join_lists(p, q, at) or at.conflict(a, b)
-    options = [_options(x) for x in (p, q)]
-    if all(options):
-        found: list[Any] = []
-        for x in [*options[0], *options[1]]:
-            if not any(same_object(x, y) for y in found):
-                found.append(x)
-        return Selected(tuple(found))
-    return at.conflict(a, b)
+    return _join_options(p, q) or at.conflict(a, b)
 
 
 def _general(x: Template, at: Meeting) -> Template:
@@ -260,6 +280,23 @@ def _expanded(x: Template, at: Meeting) -> Template:
         state = vars(value)
         return Parts(type(value), tuple(state), tuple(map(Known, state.values())))
     return x
+
+
+def _join_options(a: Template, b: Template) -> Template | None:
+    sides = [_options(x) for x in (a, b)]
+    if not all(sides):
+        return None
+    found: list[Any] = []
+    for x in [*sides[0], *sides[1]]:
+        if not any(same_object(x, y) for y in found):
+            found.append(x)
+    return Selected(tuple(found))
+
+
+def _are_old(a: Template, b: Template, at: Meeting) -> bool:
+    """Whether two are objects that a program may change by other names too, which a copy would miss."""
+    both = [x.value for x in (a, b) if isinstance(x, Known)]
+    return len(both) == 2 and all(id(x) in at.old and not isinstance(x, Tensor | tuple | TracedBase) for x in both)
 
 
 def _join_leaves(a: Leaf, b: Leaf, at: Meeting) -> Leaf | None:
@@ -317,6 +354,10 @@ def _is_maybe(x: Template) -> bool:
     return isinstance(x, Known) and isinstance(x.value, Maybe)
 
 
+def _half(x: Template) -> Template:
+    return x.value.template if isinstance(x, Known) and isinstance(x.value, Unsure) else x
+
+
 def _of_maybe(x: Template) -> Template:
     assert isinstance(x, Known)
     template: Template = x.value.template
@@ -352,9 +393,11 @@ def packed(template: Template, value: Any) -> list[Tensor]:
     """The Tensors that a value passes as. What is missing passes as zeros."""
     if isinstance(template, Known | Lost):
         return []
+    if isinstance(value, Unsure):
+        value = value.inner
     if isinstance(template, Leaf):
         return [_leaf(template, value)]
-    if isinstance(template, Late):
+    if isinstance(template, Late | Half):
         return packed(template.inner, value)
     if isinstance(template, Optional):
         return _packed_optional(template, value)
@@ -372,12 +415,14 @@ def unpacked(template: Template, tensors: Iterator[Tensor], *, started: bool = T
     if isinstance(template, Known):
         return template.value
     if isinstance(template, Lost):
-        return Unusable(template.why)
+        return Unusable(template.why, template.where)
     if isinstance(template, Leaf):
         return _value(template, next(tensors))
     if isinstance(template, Late):
         value = unpacked(template.inner, tensors)
         return value if started else MISSING
+    if isinstance(template, Half):
+        return Unsure(unpacked(template.inner, tensors), template, template.why, template.where)
     if isinstance(template, Optional):
         there = SymBool("is", next(tensors))
         return Maybe(there, unpacked(template.inner, tensors), template)
