@@ -18,13 +18,12 @@ from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_
 from lampion.tape import Trace, Value, depth, recording, wrap
 from lampion.tensor import Tensor
 from lampion_export.autograph.growing import TracedList
-from lampion_export.autograph.heap import Heap, Memory, Place
-from lampion_export.autograph.objects import MISSING
+from lampion_export.autograph.heap import Heap, Left, Memory, Place
+from lampion_export.autograph.objects import MISSING, same_object
 from lampion_export.autograph.proxies import Told
-from lampion_export.autograph.templates import Meeting, Template, joined, packed, unpacked
+from lampion_export.autograph.templates import Known, Meeting, Template, joined, packed, unpacked
 
 Action = Callable[[], Any]
-Changes = dict[Place, Any]
 TRIALS = 24
 DEEPEST = 40
 WRONG = (UntraceableError, TypeError, ValueError, AttributeError, NameError, LookupError, RuntimeError)
@@ -49,7 +48,7 @@ def branch(test: SymBool, then: Action, orelse: Action) -> None:
         raise UntraceableError(f"over {DEEPEST} choices inside of each other: a recursion that the data ends", "a loop")
     memory = Heap(then, orelse).remember()
     start = birth()
-    sides: list[tuple[Trace, Changes]] = []
+    sides: list[tuple[Trace, Left]] = []
     for action, other, holds in ((then, orelse, True), (orelse, then, False)):
         trace = Trace()
         try:
@@ -59,19 +58,20 @@ def branch(test: SymBool, then: Action, orelse: Action) -> None:
             memory.put_back()
             check(~test if holds else test, str(error))
             return other()
-        sides.append((trace, memory.changed()))
+        sides.append((trace, memory.left()))
         memory.put_back()
     return _join_sides(test, memory, sides, start, where)
 
 
-def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Changes]], start: int, where: str) -> None:
-    places = list(dict.fromkeys([*sides[0][1], *sides[1][1]]))
-    each = [[changes.get(place, memory.held[place]) for place in places] for _, changes in sides]
+def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Left]], start: int, where: str) -> None:
+    places = list(dict.fromkeys([place for _, left in sides for place in left.changes]))
     ways = (f"where the choice at {where} holds", "where it doesn't")
-    templates = [
-        joined(a, b, Meeting(place.name, where, ways, start, place.internal, memory.heap.known))
-        for place, a, b in zip(places, *each, strict=True)
-    ]
+    originals = [[left.get(place) for place in places] for _, left in sides]
+    each = [list(left.frozen(places).values()) for _, left in sides]
+    templates = []
+    for place, x, y, a, b in zip(places, *originals, *each, strict=True):
+        at = Meeting(place.name, where, ways, start, place.internal, memory.heap.known)
+        templates.append(Known(x) if same_object(x, y) else joined(a, b, at))
     traces = [trace for trace, _ in sides]
     checked = any(trace.checks for trace in traces)
     blocks = [_block(trace, templates, values, checked) for trace, values in zip(traces, each, strict=True)]
@@ -82,7 +82,7 @@ def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Changes]
     if checked:
         check(SymBool("is", outputs.pop()), messages(*traces))
     remaining = iter(outputs)
-    for place, template, *sources in zip(places, templates, *each, strict=True):
+    for place, template, *sources in zip(places, templates, *originals, strict=True):
         place.set(aliased(unpacked(template, remaining), sources))
 
 
@@ -152,7 +152,7 @@ class Turns:
         for _ in range(TRIALS):
             start = birth()
             turn = Turn(self)
-            carried = self._carried(turn.after, start)
+            carried = self._carried(turn, start)
             if carried == self.carried:
                 break
             self.carried = carried
@@ -165,11 +165,13 @@ class Turns:
             raise turn.error
         self._build(turn, first, limit)
 
-    def _carried(self, after: Changes, start: int) -> dict[Place, Template]:
+    def _carried(self, turn: Turn, start: int) -> dict[Place, Template]:
         ways = ("before the loop", f"after a turn of the loop at {self.where}")
         found: dict[Place, Template] = {}
-        for place, value in after.items():
+        for place, value in turn.after.items():
             before = self.memory.held[place]
+            if same_object(before, turn.originals[place]) and place not in self.carried:
+                continue
             if before is not MISSING or place.name in self.live:
                 at = Meeting(place.name, self.where, ways, start, True, self.memory.heap.known)
                 found[place] = joined(self.carried.get(place, before), value, at)
@@ -197,7 +199,7 @@ class Turns:
             check(SymBool("is", outputs.pop()), messages(turn.trace))
         remaining = iter(outputs)
         for place, template in self.carried.items():
-            place.set(aliased(unpacked(template, remaining), [turn.after[place], self.memory.held[place]]))
+            place.set(aliased(unpacked(template, remaining), [turn.originals[place], self.memory.held[place]]))
 
 
 def _grown(inside: Value, after: Tensor, before: Tensor, limit: Size | None, turns: Turns) -> Spec:
@@ -235,9 +237,11 @@ class Turn:
             self.error = UntraceableError(f"every turn of the loop raises {raised}", "a condition around `raise`")
         except WRONG as wrong:
             self.error = wrong
-        now = turns.memory.changed()
-        self.after = {place: now.get(place, place.get()) for place in [*turns.carried, *now]}
+        now = {place: place.get() for place in turns.carried}
+        left = turns.memory.left()
+        self.originals = now | left.changes
         turns.memory.put_back()
+        self.after = left.frozen(self.originals)
 
     def _run(self, turns: Turns, counter: Value) -> None:
         tensors = iter([wrap(v) for v in self.inputs[1:]])

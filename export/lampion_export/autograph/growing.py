@@ -49,7 +49,6 @@ class TracedList(TracedBase, list[Any]):
 
     @content.setter
     def content(self, content: list[Any] | Grown) -> None:
-        self._only()
         self.grown = content if isinstance(content, Grown) else None
         list.__setitem__(self, slice(None), [] if isinstance(content, Grown) else content)
 
@@ -137,26 +136,26 @@ class TracedList(TracedBase, list[Any]):
 
     def extend(self, items: Iterable[Any]) -> None:
         """Adds all items of another list, or the rows of a Tensor."""
+        self._only()
         if isinstance(items, Tensor) and (self.grown is not None or isinstance(items.shape[0], SymInt)):
             items = TracedList.of(Grown(Leaf("tensor", items.dtype, tuple(items.shape[1:])), (items,)))
         if self.grown is None and not (isinstance(items, TracedList) and items.grown is not None):
-            self._only()
             list.extend(self, items)
         else:
             self.content = _concatenated(self, items if isinstance(items, TracedList) else TracedList(items))
 
     def insert(self, at: Any, x: Any) -> None:
         """Puts an item before that at a place."""
+        self._only()
         if self.grown is None and not isinstance(at, Symbolic):
-            self._only()
             list.insert(self, at, x)
         else:
             self.content = (self[:at] + TracedList([x]) + self[at:]).content
 
     def pop(self, at: Any = -1) -> Any:
         """Takes an item out."""
+        self._only()
         if self.grown is None and not isinstance(at, Symbolic):
-            self._only()
             return list.pop(self, at)
         item, place = self[at], from_front(at, self.size)
         self.content = (self[:place] + self[place + 1 :]).content
@@ -164,18 +163,20 @@ class TracedList(TracedBase, list[Any]):
 
     def clear(self) -> None:
         """Takes all items out."""
+        self._only()
         self.content = []
 
     def reverse(self) -> None:
         """Turns the order around."""
+        self._only()
         if self.grown is None:
             list.reverse(self)
         else:
             self.content = self._columns().taken(lampion.arange(self.size).flip(0)).content
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        self._only()
         if self.grown is None and not isinstance(key, Symbolic):
-            self._only()
             list.__setitem__(self, key, value)
         elif isinstance(key, slice):
             raise UntraceableError("a slice of a list whose length depends on the data is assigned", "a new list")
@@ -184,6 +185,7 @@ class TracedList(TracedBase, list[Any]):
             self.content = (self[:place] + TracedList([value]) + self[place + 1 :]).content
 
     def __delitem__(self, key: Any) -> None:
+        self._only()
         if self.grown is None and not isinstance(key, Symbolic):
             list.__delitem__(self, key)
         else:

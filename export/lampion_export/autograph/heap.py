@@ -5,8 +5,10 @@ A branch that may not be taken is traced all the same. So what it can reach is r
 
 from __future__ import annotations
 
+import copy
 import dis
 import functools
+import operator
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from functools import cache
@@ -17,7 +19,7 @@ import numpy as np
 
 from lampion.errors import UntraceableError
 from lampion.symbolic import Symbolic
-from lampion.tape import Handle
+from lampion.tape import Handle, wrap
 from lampion_export.autograph.growing import TracedList
 from lampion_export.autograph.objects import MISSING, is_object, same_object
 from lampion_export.autograph.proxies import Unusable
@@ -273,6 +275,10 @@ class Memory:
         now = ((place, place.get()) for place in self.heap)
         return {place: value for place, value in now if not _same(place, value, self.held[place])}
 
+    def left(self) -> Left:
+        """What has become of the places since."""
+        return Left(self)
+
     def put_back(self) -> None:
         """Makes everything as it was."""
         for place, value in self.held.items():
@@ -280,6 +286,64 @@ class Memory:
                 place.set(value)
         for x, value, version, views in self._names:
             x._value, value.version, version.views = value, version, views
+
+
+class Left:
+    """What a piece of a program left behind: the places that it changed, and how values look in its light.
+
+    It is asked for before everything is put back.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.changes = memory.changed()
+        self._names = [(x, x._value) for x in memory.heap._names]
+        old = {id(x): value for x, value, _, _ in memory._names}
+        self._touched = {id(x) for x, value in self._names if value is not old[id(x)]}
+        self._touched |= {id(place.owner) for place in self.changes if place.holds_many}
+
+    def get(self, place: Place) -> Any:
+        """What a place held in the end."""
+        return self.changes.get(place, self.memory.held[place])
+
+    def frozen(self, places: Iterable[Place]) -> dict[Place, Any]:
+        """What some places held in the end, in copies that putting back does not reach."""
+        for place, value in self.changes.items():
+            if not isinstance(place, Numbers):
+                place.set(value)
+        for x, value in self._names:
+            x._value = value
+        found = {place: self._copied(self.get(place), 0) for place in places}
+        self.memory.put_back()
+        return found
+
+    def _copied(self, x: Any, depth: int) -> Any:
+        """x, or where it or something in it was changed, a copy."""
+        if isinstance(x, Handle):
+            return wrap(x._value) if id(x) in self._touched else x
+        if depth > 8 or isinstance(x, ATOMIC):
+            return x
+        if isinstance(x, TracedList) and x.grown is not None:
+            return x.copy() if id(x) in self._touched else x
+        if isinstance(x, list):
+            items = [self._copied(y, depth + 1) for y in list.__iter__(x)]
+            return TracedList(items) if self._differ(x, items, list.__iter__(x)) else x
+        if type(x) is dict:
+            values = [self._copied(y, depth + 1) for y in x.values()]
+            return dict(zip(x, values, strict=True)) if self._differ(x, values, x.values()) else x
+        if isinstance(x, tuple):
+            items = [self._copied(y, depth + 1) for y in x]
+            if all(map(operator.is_, items, x)):
+                return x
+            return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
+        if not isinstance(x, Symbolic) and is_object(x) and id(getattr(x, "__dict__", None)) in self._touched:
+            made = copy.copy(x)
+            made.__dict__.update({k: self._copied(v, depth + 1) for k, v in x.__dict__.items()})
+            return made
+        return x
+
+    def _differ(self, x: Any, new: Iterable[Any], old: Iterable[Any]) -> bool:
+        return id(x) in self._touched or not all(map(operator.is_, new, old))
 
 
 def _same(place: Place, a: Any, b: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -197,7 +197,7 @@ def _join(a: Template, b: Template, at: Meeting) -> Template:
         return a if isinstance(a, Lost) else b
     if isinstance(a, Known) and isinstance(b, Known) and a == b:
         return a
-    a, b = _half(a), _half(b)
+    a, b = _settled(_half(a), at), _settled(_half(b), at)
     for x, y in ((a, b), (b, a)):
         if isinstance(x, Known) and isinstance(x.value, Unusable):
             return Lost(x.value.why, x.value.where or at.where)
@@ -223,10 +223,10 @@ def _join(a: Template, b: Template, at: Meeting) -> Template:
         ):
             return y if isinstance(y, Optional) else Optional(_general(y, at))
         if isinstance(x, Optional):
-            inner = y.inner if isinstance(y, Optional) else _of_maybe(y) if _is_maybe(y) else y
+            inner = y.inner if isinstance(y, Optional) else _settled(_of_maybe(y), at) if _is_maybe(y) else y
             return Optional(_join(x.inner, inner.inner if isinstance(inner, Optional) else inner, at))
         if _is_maybe(x):
-            return _join(_of_maybe(x), y, at)
+            return _join(_settled(_of_maybe(x), at), y, at)
     p, q = _expanded(a, at), _expanded(b, at)
     if isinstance(p, Leaf) and isinstance(q, Leaf):
         return _join_leaves(p, q, at) or at.conflict(a, b)
@@ -343,6 +343,10 @@ def _settled(x: Template, at: Meeting) -> Template:
         return Leaf(x.kind, x.dtype, tuple(None if n is None or is_from(n, at.start) else n for n in x.dims))
     if isinstance(x, Parts):
         return Parts(x.kind, x.keys, tuple(_settled(p, at) for p in x.parts))
+    if isinstance(x, Growing):
+        return Growing(_settled(x.element, at))
+    if isinstance(x, Late | Half | Optional):
+        return replace(x, inner=_settled(x.inner, at))
     return x
 
 
