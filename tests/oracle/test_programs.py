@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from export.programs.program import Program, programs  # noqa: E402
+from oracle.programs import report  # noqa: E402
 from oracle.programs.twin import twins  # noqa: E402
 
 import lampion  # noqa: E402
@@ -24,3 +25,11 @@ def test_eager_equals_pytorch(program: Program) -> None:
     for inputs in program.violating:
         with pytest.raises((AssertionError, ValueError, IndexError)):
             twin.answer(torch, inputs)
+
+
+def test_the_table_is_of_these_programs() -> None:
+    """Its column of lampion is what tests/export/test_programs.py holds."""
+    rows = [line.split(" | ") for line in report.TABLE.read_text().split("## Program by program")[1].splitlines()[4:]]
+    assert [(name.removeprefix("| "), ours) for name, ours, *_ in rows] == [
+        (str(p), "refused" if p.terms.refused else "right") for p in programs()
+    ]

@@ -6,7 +6,7 @@ from collections import namedtuple
 from dataclasses import dataclass, replace
 
 from export.programs.inputs import COUNTS, ROWS, TOKENS, UP, VECTORS, floats, int_, ints, noise
-from export.programs.program import program
+from export.programs.program import program, refused
 
 import lampion as torch
 from lampion import Tensor
@@ -191,7 +191,7 @@ def list_of_tuples(x: Tensor) -> Tensor:
     return total
 
 
-@program(*ROWS)
+@refused("a branch for each list", cases=ROWS)
 def two_lists(x: Tensor) -> Tensor:
     up, down = [torch.zeros(3)], [torch.zeros(3)]
     for row in x:
@@ -372,13 +372,19 @@ def zip_of_lists(a: Tensor, b: Tensor) -> Tensor:
     return total
 
 
-@program(*TOKENS)
+@refused("first, *rest", cases=TOKENS)
 def unpacks(x: Tensor) -> Tensor:
     first, *rest = x.tolist()
     total = first * 100
     for v in rest:
         total += v
     return torch.tensor(total)
+
+
+@program(*TOKENS)
+def through_a_python_list(x: Tensor) -> Tensor:
+    numbers = x.tolist()
+    return torch.tensor(sorted(numbers))
 
 
 @program(int_(2), int_(5), int_(1), int_(9), int_(0))

@@ -51,7 +51,7 @@ def program(
 
 
 def refused(*words: str, cases: Sequence[Any], axes: Axes | None = None) -> Callable[[Subject], Subject]:
-    """Makes a function a program that can't be exported; the error must contain all `words`."""
+    """Makes a function a program that can't be exported; the error must contain all `words`, a place in it and a remedy."""
     return _marked(Terms(tuple(cases), axes, refused=words))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.programs.inputs import COUNTS, ROWS, TOKENS, UP, VECTORS, floats, int_, ints, noise
-from export.programs.program import program
+from export.programs.program import program, refused
 
 import lampion as torch
 from lampion import Tensor
@@ -163,7 +163,7 @@ def histogram(x: Tensor) -> Tensor:
     return counts
 
 
-@program(*TOKENS)
+@refused("prime[2 * i :: i]", cases=TOKENS)
 def sieve(x: Tensor) -> Tensor:
     n = int(x.sum()) + 2
     prime = torch.ones(n, dtype=torch.bool)
