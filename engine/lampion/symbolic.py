@@ -17,6 +17,7 @@ import numpy as np
 from lampion.errors import UntraceableError
 
 _fresh = count(1)
+HEAVIEST = 24  # atoms in a size, beyond which it is named
 
 
 class Symbolic:
@@ -44,6 +45,11 @@ class Atom(NamedTuple):
     op: str
     args: tuple[Any, ...]
 
+    @property
+    def weight(self) -> int:
+        """How many atoms it is made of."""
+        return 1 + sum(x.weight for x in self.args if isinstance(x, SymInt))
+
     def __str__(self) -> str:
         if self.op in ("axis", "element"):
             return str(self.args[0])
@@ -60,10 +66,13 @@ class SymInt(Symbolic):
     the same for all non-negative sizes (`n + 1 > n`).
     """
 
-    __slots__ = ("terms",)
+    __slots__ = ("terms", "weight")
 
     def __init__(self, terms: Mapping[tuple[Atom, ...], int]) -> None:
         self.terms = {monomial: c for monomial, c in sorted(terms.items(), key=str) if c}
+        self.weight: int = sum(
+            atom.weight for monomial in self.terms for atom in monomial
+        )  # how many atoms, inner ones too
 
     @staticmethod
     def axis(name: str) -> SymInt:
@@ -479,7 +488,7 @@ def _divide(op: str, a: Any, b: Any) -> Any:
     shared = _cancel(a, b)
     if shared is not None:
         return shared if op == "//" else 0
-    return SymInt({(Atom(op, (a, b)),): 1})
+    return SymInt({(Atom(op, (_short(a), _short(b))),): 1})
 
 
 def _cancel(a: Any, b: Any) -> Size | None:
@@ -503,10 +512,21 @@ def _cancel(a: Any, b: Any) -> Size | None:
 def _extremum(op: str, a: Size, b: Size) -> Size:
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b) if op == "max" else min(a, b)
+    a, b = _short(a), _short(b)
     low, high = _bounds(_difference(a, b))
     if low >= 0 or high <= 0:
         return a if (low >= 0) == (op == "max") else b
     return SymInt({(Atom(op, tuple(sorted((a, b), key=str))),): 1})
+
+
+def _short(x: Size) -> Size:
+    """A size that was computed in very many steps, by the name of its value in the graph: what is known of it is forgotten."""
+    from lampion.ops.promote import as_tensor  # it needs Symbolic
+    from lampion.tape import tracing
+
+    if not isinstance(x, SymInt) or x.weight <= HEAVIEST or not tracing():
+        return x
+    return SymInt.element(as_tensor(x)._value, _bounds(x)[0])
 
 
 def _difference(a: Any, b: Any) -> SymInt:

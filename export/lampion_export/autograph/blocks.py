@@ -88,7 +88,7 @@ def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Left]], 
 
 def aliased(value: Any, sources: list[Any]) -> Any:
     """The value, knowing which objects it is on some way: a change of it would have to change these."""
-    if isinstance(value, Tensor) and not isinstance(sources[0], Value):
+    if isinstance(value, Tensor) and not any(isinstance(x, Value) for x in sources):
         bases = [x if x._origin is None else x._origin[0] for x in sources if isinstance(x, Tensor)]
         value._aliases = [*map(weakref.ref, bases), *[a for x in bases for a in x._aliases]]
     elif isinstance(value, TracedList):
@@ -146,6 +146,7 @@ class Turns:
         self.memory = Heap(body, go).remember()
         self.where = user_code()[0]
         self.carried: dict[Place, Template] = {}
+        self.brought: dict[Place, list[Any]] = {}  # the objects that a place may hold when a turn begins
 
     def run(self, first: Any, limit: Size | None) -> None:
         """Builds the Loop, and gives every place what it holds afterwards."""
@@ -156,6 +157,7 @@ class Turns:
             if carried == self.carried:
                 break
             self.carried = carried
+            self.brought = {place: self._brought(place, turn) for place in carried}
         else:
             names = ", ".join(f"`{p.name}`" for p in self.carried)
             raise UntraceableError(
@@ -164,6 +166,10 @@ class Turns:
         if turn.error is not None:
             raise turn.error
         self._build(turn, first, limit)
+
+    def _brought(self, place: Place, turn: Turn) -> list[Any]:
+        before = self.memory.held[place]
+        return [turn.originals[place], *([before] if self.memory.is_elsewhere(before, place) else [])]
 
     def _carried(self, turn: Turn, start: int) -> dict[Place, Template]:
         ways = ("before the loop", f"after a turn of the loop at {self.where}")
@@ -246,6 +252,6 @@ class Turn:
     def _run(self, turns: Turns, counter: Value) -> None:
         tensors = iter([wrap(v) for v in self.inputs[1:]])
         for place, template in turns.carried.items():
-            place.set(unpacked(template, tensors, started=False))
+            place.set(aliased(unpacked(template, tensors, started=False), turns.brought[place]))
         turns.body(SymInt.element(counter, 0))
         self.next = turns.go()

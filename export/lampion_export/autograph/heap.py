@@ -9,6 +9,7 @@ import copy
 import dis
 import functools
 import operator
+import sys
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from functools import cache
@@ -274,6 +275,26 @@ class Memory:
         """The places that hold something else now, with what that is."""
         now = ((place, place.get()) for place in self.heap)
         return {place: value for place, value in now if not _same(place, value, self.held[place])}
+
+    def is_elsewhere(self, x: Any, place: Place) -> bool:
+        """Whether an object that a place held has another name too, here or in a function that called this one."""
+        if not isinstance(x, Handle | TracedList):
+            return False
+        for other, held in self.held.items():
+            inside = held.values() if isinstance(held, dict) else held if type(held) is list else (held,)
+            if other is not place and any(y is x for y in inside):
+                return True
+        frame, owner_passed = sys._getframe(1), False
+        while frame.f_back is not None:
+            frame = frame.f_back
+            if is_users(frame.f_code):
+                names = frame.f_locals
+                if owner_passed or place.name not in names:
+                    if any(y is x for y in names.values()):
+                        return True
+                elif place.name in frame.f_code.co_cellvars:
+                    owner_passed = True
+        return False
 
     def left(self) -> Left:
         """What has become of the places since."""
