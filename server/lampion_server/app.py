@@ -17,8 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lampion_server.dataplane import DataPlane
 from lampion_server.examples import ERROR, path_parameters
 from lampion_server.http import error_response, no_route, packed
+from lampion_server.metadata import release
 from lampion_server.middleware import wrapped
-from lampion_server.routes import ROUTES, Route, release
+from lampion_server.routes import ROUTES, Route
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -58,10 +59,24 @@ def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
     return endpoint
 
 
+@asynccontextmanager
+async def _grpc(plane: DataPlane) -> AsyncIterator[None]:
+    """The gRPC server beside the app, where the settings have a port for it; only then its packages are imported."""
+    if plane.settings.grpc_port < 0:
+        yield
+        return
+    from lampion_server.grpc import grpc_server
+
+    async with grpc_server(plane) as port:
+        plane.grpc_port = port
+        yield
+
+
 def _fastapi(plane: DataPlane) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with _grpc(plane):
+            yield
         await plane.close()
 
     async def not_routed(request: Request, error: Exception) -> Response:

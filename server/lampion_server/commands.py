@@ -6,6 +6,7 @@ import logging
 import socket
 from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 
 import uvicorn
 
@@ -61,10 +62,12 @@ def _bound(settings: Settings) -> socket.socket:
 def _run(settings: Settings, listener: socket.socket) -> None:
     if not settings.models:
         raise StartupError("expected at least one model file or folder, got none", hint="lampion serve model.onnx")
+    check_extra(settings)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     metrics = Metrics()
     repository = Repository(settings.models, settings, metrics.batch)
-    app = build_app(DataPlane(repository, settings, metrics))
+    plane = DataPlane(repository, settings, metrics)
+    app = build_app(plane)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -78,9 +81,18 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             names = ", ".join(repository.names()) or "no model"
-            print(f"lampion: serving {names} at {_url(listener)} (docs at /docs)", flush=True)
+            grpc = f", gRPC on port {plane.grpc_port}" if plane.grpc_port else ""
+            print(f"lampion: serving {names} at {_url(listener)}{grpc} (docs at /docs)", flush=True)
 
     Server(config).run([listener])
+
+
+def check_extra(settings: Settings) -> None:
+    """Raises `StartupError` if gRPC is wanted and its packages aren't there, before anything is loaded."""
+    if settings.grpc_port >= 0 and not all(find_spec(name) for name in ("grpc", "grpc_health", "grpc_reflection")):
+        raise StartupError(
+            "gRPC: its packages are not installed", field="grpc_port", hint="pip install 'lampion[grpc]'"
+        )
 
 
 def _url(listener: socket.socket) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from lampion_edge import Card, Label, TensorSpec, usable_cores
 from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
 from lampion_server.decoder import Decoder
-from lampion_server.errors import BadRequestError, DeadlineExceededError, as_server_error
+from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
 from lampion_server.infer import InferRequest, check_outputs, classified
 from lampion_server.metrics import Metrics
 from lampion_server.model_config import model_config
@@ -79,6 +79,7 @@ class DataPlane:
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
         self.statistics = Statistics()
+        self.grpc_port: int | None = None  # the one taken, while gRPC is served
         self._decoder = Decoder(usable_cores(), self.settings.max_queue, self.settings.max_pixels)
 
     async def infer(
@@ -177,9 +178,11 @@ class DataPlane:
         """Every model and version, served or not."""
         return self.repository.index()
 
-    def missing(self) -> list[Entry]:
-        """What was found but isn't served, each with its reason; the server is ready when there is none."""
-        return self.repository.missing()
+    def check_ready(self) -> None:
+        """Raises `UnavailableError` with the reasons while something that was found isn't served."""
+        if missing := self.repository.missing():
+            reasons = [f"{entry.name} version {entry.version}: {entry.reason}" for entry in missing]
+            raise UnavailableError(f"not every model is served: {'; '.join(reasons)}")
 
     async def load(self, model: str) -> None:
         """Read a model from disk (again) and swap it in. Raises `NotFoundError` or `UnavailableError`."""

@@ -77,8 +77,12 @@ def from_json(data: object, datatype: str, shape: tuple[int, ...], field: str) -
 
 def to_json(array: Array) -> Any:
     """The array flat, in row-major order, as orjson takes it; NaN and infinities become null."""
-    flat = np.ascontiguousarray(array).ravel()
-    return [_text(item) for item in flat] if array.dtype.kind in "OUST" else flat
+    return texts(array) if array.dtype.kind in "OUST" else np.ascontiguousarray(array).ravel()
+
+
+def texts(array: Array) -> list[str]:
+    """The texts in an array, in row-major order."""
+    return [item.decode(errors="replace") if isinstance(item, bytes) else str(item) for item in array.ravel()]
 
 
 def _unnested(data: list[Any], field: str) -> tuple[list[Any], tuple[int, ...]]:
@@ -128,8 +132,7 @@ def from_bytes(raw: memoryview, datatype: str, shape: tuple[int, ...], field: st
     """
     dtype = numpy_dtype(datatype, field)
     if datatype == "BYTES":
-        texts = _length_prefixed(raw, field)
-        return _shaped(np.array(texts, dtype=object), shape, field)
+        return _shaped(np.array(_length_prefixed(raw, field), dtype=object), shape, field)
     size = prod(shape) * dtype.itemsize
     if len(raw) != size:
         message = f"{field}: expected {size} bytes for {datatype} of shape {list(shape)}, got {len(raw)}"
@@ -142,27 +145,23 @@ def from_bytes(raw: memoryview, datatype: str, shape: tuple[int, ...], field: st
 def to_bytes(array: Array) -> bytes:
     """The array's raw little-endian bytes, row-major; texts each with their length before them."""
     if array.dtype.kind in "OUST":
-        texts = (_text(item).encode() for item in array.ravel())
-        return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+        encoded = (text.encode() for text in texts(array))
+        return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
     return np.ascontiguousarray(array, _little_endian(array.dtype)).tobytes()
 
 
-def _text(item: object) -> str:
-    return item.decode(errors="replace") if isinstance(item, bytes) else str(item)
-
-
 def _length_prefixed(raw: memoryview, field: str) -> list[str]:
-    texts: list[str] = []
+    found: list[str] = []
     position = 0
     while position < len(raw):
         (length,) = struct.unpack("<I", bytes(raw[position : position + 4]).ljust(4, b"\xff"))
         text = bytes(raw[position + 4 : position + 4 + length])
         if len(text) != length:
-            message = f"{field}: element {len(texts)} announces {length} bytes, {len(text)} are left"
+            message = f"{field}: element {len(found)} announces {length} bytes, {len(text)} are left"
             raise BadRequestError(message, field=field)
         try:
-            texts.append(text.decode())
+            found.append(text.decode())
         except UnicodeDecodeError:
-            raise BadRequestError(f"{field}: element {len(texts)} is not UTF-8 text", field=field) from None
+            raise BadRequestError(f"{field}: element {len(found)} is not UTF-8 text", field=field) from None
         position += 4 + length
-    return texts
+    return found

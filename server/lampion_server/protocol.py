@@ -207,9 +207,3 @@ def write_response(request: InferRequest, model: str, version: str, outputs: Map
         response["parameters"] = request.parameters
     head = orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
     return b"".join([head, *tail]), len(head)
-
-
-def tensor_metadata(spec: TensorSpec) -> dict[str, Any]:
-    """An input or output as the protocol's model metadata has it: -1 for sizes that may vary."""
-    shape = [size if isinstance(size, int) else -1 for size in spec.shape]
-    return {"name": spec.name, "datatype": PROTOCOL_NAMES.get(spec.dtype, spec.dtype.upper()), "shape": shape}

@@ -6,26 +6,24 @@ import json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lampion_server import examples
+from lampion_server import examples, metadata
 from lampion_server.dataplane import DataPlane
-from lampion_server.errors import BadRequestError, UnavailableError
+from lampion_server.errors import BadRequestError
 from lampion_server.http import json_response, read_body, server_timing, while_connected
+from lampion_server.metadata import release, repository_line
 from lampion_server.photos import read_photos
 from lampion_server.protocol import (
     read_json,
     read_raw,
     read_request,
-    tensor_metadata,
     write_response,
 )
-from lampion_server.repository import Entry
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 
@@ -49,14 +47,6 @@ class Route:
 # --- the server ---
 
 
-def release() -> str:
-    """The version of lampion that is installed."""
-    try:
-        return version("lampion")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"
-
-
 async def server_metadata(request: Request, plane: DataPlane) -> Response:
     return json_response(examples.SERVER | {"version": release()})
 
@@ -66,9 +56,7 @@ async def live(request: Request, plane: DataPlane) -> Response:
 
 
 async def ready(request: Request, plane: DataPlane) -> Response:
-    if missing := plane.missing():
-        reasons = [f"{entry.name} version {entry.version}: {entry.reason}" for entry in missing]
-        raise UnavailableError(f"not every model is served: {'; '.join(reasons)}")
+    plane.check_ready()
     return json_response({"ready": True})
 
 
@@ -80,16 +68,7 @@ async def metrics(request: Request, plane: DataPlane) -> Response:
 
 
 async def model_metadata(request: Request, plane: DataPlane) -> Response:
-    model = plane.metadata(*_model(request))
-    return json_response(
-        {
-            "name": model.name,
-            "versions": model.versions,
-            "platform": "onnxruntime_onnx",
-            "inputs": [tensor_metadata(spec) for spec in model.inputs],
-            "outputs": [tensor_metadata(spec) for spec in model.outputs],
-        }
-    )
+    return json_response(metadata.model_metadata(plane.metadata(*_model(request))))
 
 
 async def model_ready(request: Request, plane: DataPlane) -> Response:
@@ -110,14 +89,14 @@ async def all_stats(request: Request, plane: DataPlane) -> Response:
 
 async def models(request: Request, plane: DataPlane) -> Response:
     cards = [json.loads(entry.model.session.card.to_json()) if entry.model else None for entry in plane.index()]
-    lines = [_line(entry) | {"card": card} for entry, card in zip(plane.index(), cards, strict=True)]
+    lines = [repository_line(entry) | {"card": card} for entry, card in zip(plane.index(), cards, strict=True)]
     return json_response({"models": lines})
 
 
 async def index(request: Request, plane: DataPlane) -> Response:
     body = await read_body(request, plane.settings)
     only_ready = bool(body) and read_json(body).get("ready") is True
-    return json_response([_line(entry) for entry in plane.index() if entry.model or not only_ready])
+    return json_response([repository_line(entry) for entry in plane.index() if entry.model or not only_ready])
 
 
 async def load(request: Request, plane: DataPlane) -> Response:
@@ -132,11 +111,7 @@ async def unload(request: Request, plane: DataPlane) -> Response:
 
 def _lines(request: Request, plane: DataPlane) -> Response:
     name = request.path_params["model"]
-    return json_response([_line(entry) for entry in plane.index() if entry.name == name])
-
-
-def _line(entry: Entry) -> dict[str, Any]:
-    return {"name": entry.name, "version": entry.version, "state": entry.state, "reason": entry.reason}
+    return json_response([repository_line(entry) for entry in plane.index() if entry.name == name])
 
 
 def _model(request: Request) -> tuple[str, str | None]:

@@ -36,6 +36,7 @@ class Settings:
     )
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
     port: int = setting(8000, "port to listen on; 0 takes a free one", least=0, most=65535)
+    grpc_port: int = setting(-1, "port for gRPC; 0 takes a free one, -1 serves none", least=-1, most=65535)
     workers: int = setting(1, "batches of one model that compute at the same time", least=1)
     threads: int = setting(0, "threads of one batch; 0 shares the usable cores among the workers", least=0)
     max_batch: int = setting(32, "most rows that are computed together; 1 switches batching off", least=1)

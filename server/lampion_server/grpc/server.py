@@ -1,0 +1,121 @@
+"""The gRPC server: the methods behind one error handler, health and reflection beside them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
+
+from lampion_server.dataplane import DataPlane
+from lampion_server.errors import ServerError, StartupError, as_server_error, error_body
+from lampion_server.grpc.health import NAME as HEALTH
+from lampion_server.grpc.health import Health
+from lampion_server.grpc.methods import STREAMS, UNARY, Handler, as_message
+from lampion_server.grpc.schema import METHODS, POOL, SERVICE, message
+
+log = logging.getLogger(__name__)
+
+# Beside the sentence an error carries its code, field and hint, as REST's JSON has them.
+ERROR_METADATA = "lampion-error-bin"
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    499: grpc.StatusCode.CANCELLED,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@asynccontextmanager
+async def grpc_server(plane: DataPlane) -> AsyncIterator[int]:
+    """Serve gRPC on the host and the `grpc_port` of the settings while the block lasts; the value is the port taken.
+
+    At the end, what is under way gets `drain_timeout` seconds. Raises `StartupError` if the port can't be taken.
+    """
+    settings = plane.settings
+    options = [("grpc.max_receive_message_length", settings.max_body_bytes), ("grpc.max_send_message_length", -1)]
+    server = grpc.aio.server(options=options)
+    server.add_generic_rpc_handlers([_service(plane)])
+    health_pb2_grpc.add_HealthServicer_to_server(Health(plane), server)
+    reflection.enable_server_reflection([SERVICE, HEALTH, reflection.SERVICE_NAME], server, POOL)
+    try:
+        port = server.add_insecure_port(_address(settings.host, settings.grpc_port))
+    except RuntimeError:
+        hint = "choose another --grpc-port (0 takes a free one)"
+        raise StartupError(f"can't listen on {settings.host} port {settings.grpc_port}", hint=hint) from None
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(settings.drain_timeout)
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _service(plane: DataPlane) -> grpc.GenericRpcHandler:
+    handlers: dict[str, Any] = {}
+    for method in METHODS:
+        build = grpc.stream_stream_rpc_method_handler if method.name in STREAMS else grpc.unary_unary_rpc_method_handler
+        handlers[method.name] = build(
+            _stream(plane, method.name) if method.name in STREAMS else _unary(plane, method.name, UNARY[method.name]),
+            request_deserializer=message(method.input_type.name).FromString,
+            response_serializer=lambda response: response.SerializeToString(),
+        )
+    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+
+def _unary(plane: DataPlane, name: str, handler: Handler) -> Any:
+    """The one place where an exception becomes a status."""
+
+    async def call(request: Any, context: Context) -> Any:
+        started, status = time.monotonic(), 499
+        try:
+            answer = as_message(await handler(request, plane, _deadline(context)), f"{name}Response")
+            status = 200
+            return answer
+        except Exception as error:
+            told = as_server_error(error)
+            status = told.status
+            await _abort(context, name, error, told)
+        finally:
+            model = getattr(request, "model_name", "") or getattr(request, "name", "")
+            known = model if model in plane.repository.names() else ""
+            plane.metrics.request(known, status, time.monotonic() - started)
+
+    return call
+
+
+def _stream(plane: DataPlane, name: str) -> Any:
+    async def call(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        async for response in STREAMS[name](requests, plane, _deadline(context)):
+            yield response
+
+    return call
+
+
+async def _abort(context: Context, name: str, error: Exception, told: ServerError) -> None:
+    if told.status == 500:
+        log.error("grpc %s failed", name, exc_info=error)
+    metadata: list[tuple[str, Any]] = [(ERROR_METADATA, json.dumps(error_body(told)).encode())]
+    metadata += [(key.lower(), value) for key, value in told.headers().items()]
+    await context.abort(_CODES.get(told.status, grpc.StatusCode.INTERNAL), str(told), metadata)
+
+
+def _deadline(context: Context) -> float | None:
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
