@@ -22,9 +22,10 @@ UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     """Answers from the plane at the moment of asking; a watcher hears of a change within `every` seconds."""
 
-    def __init__(self, plane: DataPlane, every: float = 0.5) -> None:
+    every = 0.5
+
+    def __init__(self, plane: DataPlane) -> None:
         self.plane = plane
-        self.every = every
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802  (the protocol's name)
         """The state now; NOT_FOUND for a name that is neither empty, nor the service, nor a model."""

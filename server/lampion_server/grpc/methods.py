@@ -139,23 +139,30 @@ def _wanted(outputs: Any) -> dict[str, Wanted] | None:
 
 async def stream(requests: AsyncIterator[Any], plane: DataPlane, deadline: float | None) -> AsyncIterator[Any]:
     """The answers in the order of the requests, which compute at the same time; one that fails doesn't end the stream."""
-    tasks: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(AHEAD)
+    tasks: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue()
+    ahead = asyncio.Semaphore(AHEAD)
 
     async def start_all() -> None:
-        async for request in requests:
-            await tasks.put(asyncio.create_task(_stream_one(request, plane, deadline)))
-        await tasks.put(None)
+        try:
+            async for request in requests:
+                await ahead.acquire()
+                tasks.put_nowait(asyncio.create_task(_stream_one(request, plane, deadline)))
+        finally:
+            tasks.put_nowait(None)
 
     reader = asyncio.create_task(start_all())
+    task = None
     try:
         while (task := await tasks.get()) is not None:
             yield await task
+            ahead.release()
         await reader
     finally:
         reader.cancel()
-        while not tasks.empty():
-            if (left := tasks.get_nowait()) is not None:
-                left.cancel()
+        left = [tasks.get_nowait() for _ in range(tasks.qsize())]
+        for one in (task, *left):
+            if one is not None:
+                one.cancel()
 
 
 async def _stream_one(request: Any, plane: DataPlane, deadline: float | None) -> Any:

@@ -7,20 +7,23 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
 
 from lampion_server.dataplane import DataPlane
-from lampion_server.errors import ServerError, StartupError, as_server_error, error_body
+from lampion_server.errors import BadRequestError, ServerError, StartupError, as_server_error, error_body
 from lampion_server.grpc.health import NAME as HEALTH
 from lampion_server.grpc.health import Health
-from lampion_server.grpc.methods import STREAMS, UNARY, Handler, as_message
+from lampion_server.grpc.methods import STREAMS, UNARY, as_message
 from lampion_server.grpc.schema import METHODS, POOL, SERVICE, message
 
 log = logging.getLogger(__name__)
+access = logging.getLogger("lampion_server.access")
 
 # Beside the sentence an error carries its code, field and hint, as REST's JSON has them.
 ERROR_METADATA = "lampion-error-bin"
@@ -68,52 +71,82 @@ def _address(host: str, port: int) -> str:
 
 
 def _service(plane: DataPlane) -> grpc.GenericRpcHandler:
+    """The methods; requests reach them as bytes, so that one which is no message fails like any other bad request."""
     handlers: dict[str, Any] = {}
     for method in METHODS:
-        build = grpc.stream_stream_rpc_method_handler if method.name in STREAMS else grpc.unary_unary_rpc_method_handler
-        handlers[method.name] = build(
-            _stream(plane, method.name) if method.name in STREAMS else _unary(plane, method.name, UNARY[method.name]),
-            request_deserializer=message(method.input_type.name).FromString,
-            response_serializer=lambda response: response.SerializeToString(),
-        )
+        name, kind = method.name, message(method.input_type.name)
+        if name in STREAMS:
+            handlers[name] = grpc.stream_stream_rpc_method_handler(_stream(plane, name, kind), None, _serialized)
+        else:
+            handlers[name] = grpc.unary_unary_rpc_method_handler(_unary(plane, name, kind), None, _serialized)
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 
-def _unary(plane: DataPlane, name: str, handler: Handler) -> Any:
-    """The one place where an exception becomes a status."""
+def _serialized(response: Any) -> bytes:
+    content: bytes = response.SerializeToString()
+    return content
 
-    async def call(request: Any, context: Context) -> Any:
-        started, status = time.monotonic(), 499
-        try:
-            answer = as_message(await handler(request, plane, _deadline(context)), f"{name}Response")
-            status = 200
-            return answer
-        except Exception as error:
-            told = as_server_error(error)
-            status = told.status
-            await _abort(context, name, error, told)
-        finally:
-            model = getattr(request, "model_name", "") or getattr(request, "name", "")
-            known = model if model in plane.repository.names() else ""
-            plane.metrics.request(known, status, time.monotonic() - started)
+
+def _parsed(kind: Any, body: bytes) -> Any:
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        message = f"the body is no {kind.DESCRIPTOR.name}: {error}"
+        raise BadRequestError(message, field="body", hint="is it of another version of the protocol?") from None
+
+
+def _unary(plane: DataPlane, name: str, kind: Any) -> Any:
+    async def call(body: bytes, context: Context) -> Any:
+        async with _accounted(plane, name, context) as watch:
+            request = _parsed(kind, body)
+            watch.model = getattr(request, "model_name", "") or getattr(request, "name", "")
+            return as_message(await UNARY[name](request, plane, _deadline(context)), f"{name}Response")
+
+    return call
+
+
+def _stream(plane: DataPlane, name: str, kind: Any) -> Any:
+    async def call(bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+        async with _accounted(plane, name, context):
+            requests = (_parsed(kind, body) async for body in bodies)
+            async for response in STREAMS[name](requests, plane, _deadline(context)):
+                yield response
 
     return call
 
 
-def _stream(plane: DataPlane, name: str) -> Any:
-    async def call(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        async for response in STREAMS[name](requests, plane, _deadline(context)):
-            yield response
+@dataclass
+class _Watch:
+    """What is noted of a call: the model it was about, and the status that HTTP would have."""
 
-    return call
+    model: str = ""
+    status: int = 499
+
+
+@asynccontextmanager
+async def _accounted(plane: DataPlane, name: str, context: Context) -> AsyncIterator[_Watch]:
+    """The one place where an exception becomes a status; the call is counted and logged however it ends."""
+    started, watch = time.monotonic(), _Watch()
+    try:
+        yield watch
+        watch.status = 200
+    except Exception as error:
+        told = as_server_error(error)
+        watch.status = told.status
+        await _abort(context, name, error, told)
+    finally:
+        seconds = time.monotonic() - started
+        known = watch.model if watch.model in plane.repository.names() else ""
+        plane.metrics.request(known, watch.status, seconds)
+        access.info("grpc %s %s %d %.1f ms", name, known, watch.status, 1000 * seconds)
 
 
 async def _abort(context: Context, name: str, error: Exception, told: ServerError) -> None:
     if told.status == 500:
         log.error("grpc %s failed", name, exc_info=error)
-    metadata: list[tuple[str, Any]] = [(ERROR_METADATA, json.dumps(error_body(told)).encode())]
+    metadata: list[tuple[str, str | bytes]] = [(ERROR_METADATA, json.dumps(error_body(told)).encode())]
     metadata += [(key.lower(), value) for key, value in told.headers().items()]
-    await context.abort(_CODES.get(told.status, grpc.StatusCode.INTERNAL), str(told), metadata)
+    await context.abort(_CODES.get(told.status, grpc.StatusCode.INTERNAL), str(told), tuple(metadata))
 
 
 def _deadline(context: Context) -> float | None:

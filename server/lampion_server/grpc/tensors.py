@@ -79,7 +79,7 @@ def _array(values: Sequence[Any], datatype: str, field: str) -> Array:
     try:
         if datatype == "BYTES":
             return np.array([value.decode() for value in values], object)
-        return np.array(values, numpy_dtype(datatype, field))
+        return np.array(list(values), numpy_dtype(datatype, field))  # a list, since only Python's numbers can overflow
     except UnicodeDecodeError:
         raise BadRequestError(f"{field}: expected UTF-8 texts", field=field) from None
     except OverflowError:
