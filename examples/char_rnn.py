@@ -1,6 +1,8 @@
 """A character RNN: learns to spell the names of animals, or any text file with a word a line, and makes up new ones.
 
 python examples/char_rnn.py [FILE]
+
+In the end it is exported with its decoding loop to `speller.onnx`, which completes words in onnxruntime alone.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from pathlib import Path
 import lampion
 from lampion import nn
 from lampion.nn import functional as F
+from lampion_edge import Session
+from lampion_export import export
 
 WORDS = """
 aardvark alligator alpaca anaconda anteater antelope armadillo baboon badger barracuda beaver bison boar buffalo butterfly
@@ -40,6 +44,28 @@ class CharRNN(nn.Module):
     ) -> tuple[lampion.Tensor, lampion.Tensor]:
         output, state = self.rnn(self.embed(text), state)
         return self.head(output), state
+
+
+class Speller(nn.Module):
+    """The likeliest word that begins with some characters: int64 [given] -> int64 [length], without the end.
+
+    Its loop ends when the model says so, and becomes one in the exported file.
+    """
+
+    def __init__(self, model: CharRNN, end: int, limit: int = 20) -> None:
+        super().__init__()
+        self.model, self.end, self.limit = model, end, limit
+
+    def forward(self, start: lampion.Tensor) -> lampion.Tensor:
+        word = start
+        scores, state = self.model(lampion.cat([lampion.tensor([self.end]), start]).unsqueeze(0))
+        while len(word) < self.limit:
+            last = scores[0, -1].argmax()
+            if last == self.end:
+                break
+            word = lampion.cat([word, last.reshape(1)])
+            scores, state = self.model(last.reshape(1, 1), state)
+        return word
 
 
 def encoded(words: list[str], numbers: dict[str, int]) -> lampion.Tensor:
@@ -85,6 +111,12 @@ def main() -> None:
             with lampion.no_grad():
                 made = " ".join(sample(model, characters) for _ in range(6))
             print(f"epoch {epoch:2}  loss {total / len(words):.3f}  {made}")
+    speller = Speller(model, characters.index(END))
+    start = lampion.tensor([characters.index(words[0][0])])
+    card = {"name": "speller", "description": f"completes words over the characters {''.join(characters[1:])}"}
+    export(speller, {"start": start}, "speller.onnx", dynamic={"start": {0: "given"}}, card=card)
+    [completed] = Session("speller.onnx").run({"start": start.numpy()}).values()
+    print(f"{words[0][0]}... is completed to {''.join(characters[i] for i in completed)}")
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ class Handle:
     _value: Value
     _origin: tuple[Tensor, Primitive] | None = None  # of a view: the Tensor it looks at, and through which op
     _aliases: Sequence[
-        weakref.ref[Any]
+        Callable[[], Any]
     ] = ()  # while tracing: the Tensors that this one is on some way through the program
     kind: ClassVar[type[Tensor]]
 

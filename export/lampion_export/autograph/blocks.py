@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,7 @@ from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_
 from lampion.tape import Trace, Value, depth, recording, wrap
 from lampion.tensor import Tensor
 from lampion_export.autograph.growing import TracedList
-from lampion_export.autograph.heap import Heap, Left, Memory, Place
+from lampion_export.autograph.heap import Alias, Heap, Left, Memory, Place
 from lampion_export.autograph.objects import MISSING, same_object
 from lampion_export.autograph.proxies import Told
 from lampion_export.autograph.templates import Known, Meeting, Template, joined, packed, unpacked
@@ -26,6 +25,7 @@ from lampion_export.autograph.templates import Known, Meeting, Template, joined,
 Action = Callable[[], Any]
 TRIALS = 24
 DEEPEST = 40
+RAISES = (ArithmeticError, LookupError, AssertionError)  # what the user's own code raises on known values
 WRONG = (UntraceableError, TypeError, ValueError, AttributeError, NameError, LookupError, RuntimeError)
 
 
@@ -54,9 +54,9 @@ def branch(test: SymBool, then: Action, orelse: Action) -> None:
         try:
             with recording(trace), narrowed(memory, test, holds):
                 action()
-        except Raised as error:
+        except (Raised, *RAISES) as error:
             memory.put_back()
-            check(~test if holds else test, str(error))
+            check(~test if holds else test, str(error if isinstance(error, Raised) else Raised(error, where)))
             return other()
         sides.append((trace, memory.left()))
         memory.put_back()
@@ -90,10 +90,10 @@ def aliased(value: Any, sources: list[Any]) -> Any:
     """The value, knowing which objects it is on some way: a change of it would have to change these."""
     if isinstance(value, Tensor) and not any(isinstance(x, Value) for x in sources):
         bases = [x if x._origin is None else x._origin[0] for x in sources if isinstance(x, Tensor)]
-        value._aliases = [*map(weakref.ref, bases), *[a for x in bases for a in x._aliases]]
+        value._aliases = [*map(Alias, bases), *[a for x in bases for a in x._aliases]]
     elif isinstance(value, TracedList):
         lists = [x for x in sources if isinstance(x, TracedList)]
-        value.aliases = [*map(weakref.ref, lists), *[a for x in lists for a in x.aliases]]
+        value.aliases = [*map(Alias, lists), *[a for x in lists for a in x.aliases]]
     return value
 
 
@@ -168,8 +168,7 @@ class Turns:
         self._build(turn, first, limit)
 
     def _brought(self, place: Place, turn: Turn) -> list[Any]:
-        before = self.memory.held[place]
-        return [turn.originals[place], *([before] if self.memory.is_elsewhere(before, place) else [])]
+        return [turn.originals[place], self.memory.held[place]]
 
     def _carried(self, turn: Turn, start: int) -> dict[Place, Template]:
         ways = ("before the loop", f"after a turn of the loop at {self.where}")

@@ -10,10 +10,11 @@ import dis
 import functools
 import operator
 import sys
+import weakref
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from functools import cache
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -276,26 +277,6 @@ class Memory:
         now = ((place, place.get()) for place in self.heap)
         return {place: value for place, value in now if not _same(place, value, self.held[place])}
 
-    def is_elsewhere(self, x: Any, place: Place) -> bool:
-        """Whether an object that a place held has another name too, here or in a function that called this one."""
-        if not isinstance(x, Handle | TracedList):
-            return False
-        for other, held in self.held.items():
-            inside = held.values() if isinstance(held, dict) else held if type(held) is list else (held,)
-            if other is not place and any(y is x for y in inside):
-                return True
-        frame, owner_passed = sys._getframe(1), False
-        while frame.f_back is not None:
-            frame = frame.f_back
-            if is_users(frame.f_code):
-                names = frame.f_locals
-                if owner_passed or place.name not in names:
-                    if any(y is x for y in names.values()):
-                        return True
-                elif place.name in frame.f_code.co_cellvars:
-                    owner_passed = True
-        return False
-
     def left(self) -> Left:
         """What has become of the places since."""
         return Left(self)
@@ -365,6 +346,28 @@ class Left:
 
     def _differ(self, x: Any, new: Iterable[Any], old: Iterable[Any]) -> bool:
         return id(x) in self._touched or not all(map(operator.is_, new, old))
+
+
+class Alias:
+    """An object that another one is on some way through the program: gives it, as long as the program has a name for it."""
+
+    def __init__(self, x: Any) -> None:
+        self._ref = weakref.ref(x)
+
+    def __call__(self) -> Any:
+        x = self._ref()
+        return x if x is not None and _has_name(x) else None
+
+
+def _has_name(x: Any) -> bool:
+    """Whether a variable of the user's functions that are running, or what it holds, is an object."""
+    found: list[Any] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") != "lampion_export.trace":
+        if is_users(frame.f_code):
+            found += frame.f_locals.values()
+        frame = frame.f_back
+    return id(x) in Heap(*found).known
 
 
 def _same(place: Place, a: Any, b: Any) -> bool:

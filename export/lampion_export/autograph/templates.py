@@ -209,6 +209,7 @@ def _join(a: Template, b: Template, at: Meeting) -> Template:
                 return Late(inner)
             why = f"`{at.name}` is assigned only {at.ways[1 if x is a else 0]}{_place(y)}"
             return inner if isinstance(inner, Half | Lost) else Half(inner, why, at.where)
+    for x, y in ((a, b), (b, a)):
         if isinstance(x, Late):
             return Late(_join(x.inner, y.inner if isinstance(y, Late) else y, at))
         if isinstance(x, Half):
