@@ -15,8 +15,9 @@ from lampion_server.decoder import Decoder
 from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
 from lampion_server.infer import InferRequest, check_outputs, classified
 from lampion_server.metrics import Metrics
+from lampion_server.model import Entry, Model
 from lampion_server.model_config import model_config
-from lampion_server.repository import Entry, Model, Repository
+from lampion_server.repository import Repository
 from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.settings import Settings
 from lampion_server.statistics import ModelStatistics, Statistics
@@ -204,7 +205,7 @@ class DataPlane:
         return _Shown(served.session.labels_from(answer.outputs, top)[0], answer, decode)
 
     async def _submit(self, served: Model, inputs: Arrays, outputs: Names, deadline: float) -> Answer:
-        answer = await served.scheduler.submit(inputs, outputs, deadline)
+        answer = await served.submit(inputs, outputs, deadline)
         self.metrics.queued(served.name, answer.queue)
         return answer
 

@@ -8,7 +8,7 @@ from typing import Any
 from lampion_edge import TensorSpec
 from lampion_server.dataplane import Metadata
 from lampion_server.datatypes import PROTOCOL_NAMES
-from lampion_server.repository import Entry
+from lampion_server.model import Entry
 
 
 def release() -> str:

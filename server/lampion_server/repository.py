@@ -1,60 +1,29 @@
-"""The models on disk: found, loaded, proved by their golden samples, versioned, swapped without dropping a request."""
+"""The models on disk: found, loaded, proved, versioned, swapped without dropping a request."""
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from lampion_edge import METADATA_CARD, Card, EdgeError, ModelFile, Session, usable_cores
+from lampion_edge import EdgeError
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
-from lampion_server.scheduler import Scheduler, can_batch
+from lampion_server.loading import Loader, OnBatch
+from lampion_server.memory import usable_memory
+from lampion_server.model import EVICTED, LOADING, UNLOADED, Entry, Model
 from lampion_server.settings import Settings
+from lampion_server.shadow import Shadow
+from lampion_server.sources import Source, Stamp, find, natural
+from lampion_server.traffic import Split, Traffic
 
 log = logging.getLogger(__name__)
 
-UNLOADED = "unloaded by request"
-
-OnBatch = Callable[[str, int, float], None]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A model file; a folder NAME/VERSION/model.onnx names it, otherwise its card does, or else its file name."""
-
-    path: Path
-    name: str | None = None
-    version: str | None = None
-
-
-class Model:
-    """A loaded model with its scheduler. `users` counts the requests that hold it."""
-
-    def __init__(self, name: str, version: str, session: Session, scheduler: Scheduler) -> None:
-        self.name = name
-        self.version = version
-        self.session = session
-        self.scheduler = scheduler
-        self.users = 0
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the index. `reason` says why the file isn't served, or why its newest state isn't."""
-
-    name: str
-    version: str
-    source: Source
-    model: Model | None
-    reason: str = ""
-
-    @property
-    def state(self) -> str:
-        return "READY" if self.model else "UNAVAILABLE"
+Entries = dict[tuple[str, str], Entry]
 
 
 class Repository:
@@ -62,6 +31,7 @@ class Repository:
 
     A file that can't be loaded, or whose golden samples disagree, isn't served; the index says why. But a path that
     was named itself must exist and load: else `StartupError`. `on_batch(name, rows, seconds)` hears of every batch.
+    With `load=False` everything is listed as being loaded, until somebody calls `load_all`.
     """
 
     def __init__(
@@ -69,16 +39,25 @@ class Repository:
         paths: Sequence[str | Path],
         settings: Settings | None = None,
         on_batch: OnBatch = lambda name, rows, seconds: None,
+        *,
+        load: bool = True,
     ) -> None:
         self._paths = [Path(path) for path in paths]
         self._settings = settings or Settings()
-        self._threads = threads_per_worker(self._settings)
-        self._on_batch = on_batch
-        self._entries: dict[tuple[str, str], Entry] = {}
+        self._loader = Loader(self._settings, on_batch)
+        self._memory = self._settings.memory_budget or usable_memory()
+        self._entries: Entries = {}
         self._versions: dict[str, list[Entry]] = {}  # the entries by name, oldest version first
-        self._changed = threading.Condition()  # guards the entries and the counts of users
+        self._traffic: dict[str, Traffic] = {}
+        self._splits: defaultdict[str, Split] = defaultdict(Split)
+        self._seen: dict[Source, Stamp] = {}
+        self._changed = threading.Condition()  # guards the entries, the traffic and the counts of users
         self._loading = threading.Lock()  # one load or unload at a time
-        self._start()
+        self._sources = self._find_some()
+        entries = [Entry(s.known_name(), s.known_version(), s, None, LOADING) for s in self._sources]
+        self._publish(_by_version(entries), {})
+        if load:
+            self.load_all()
 
     # --- asking ---
 
@@ -91,32 +70,40 @@ class Repository:
         return [name for name, entries in self._versions.items() if any(entry.model for entry in entries)]
 
     def missing(self) -> list[Entry]:
-        """What was found but isn't served, apart from what somebody unloaded."""
-        return [entry for entry in self.index() if entry.model is None and entry.reason != UNLOADED]
+        """The models of which no version is served, apart from what somebody unloaded and what made room for others.
+
+        A new version that fails while another one serves is no reason to send traffic elsewhere.
+        """
+        served, excused = self.names(), (UNLOADED, EVICTED)
+        return [entry for entry in self.index() if entry.name not in served and entry.reason not in excused]
+
+    def traffic(self, name: str) -> Traffic:
+        """Who answers requests for `name` that name no version. Raises `NotFoundError`, `UnavailableError`."""
+        self.get(name)
+        return self._traffic[name]
 
     def get(self, name: str, version: str | None = None) -> Model:
-        """A served model, by default its newest version. Raises `NotFoundError`, `UnavailableError` with the reason."""
-        entries = self._versions.get(name, [])
-        if not entries:
-            served = ", ".join(self.names()) or "none"
-            raise NotFoundError(f"there is no model {name!r}; served are: {served}", field="model")
-        if version is not None:
-            found = [entry for entry in entries if entry.version == version]
-            if not found:
-                versions = ", ".join(entry.version for entry in entries)
-                raise NotFoundError(f"model {name} has no version {version!r}; it has: {versions}", field="version")
-            entries = found
-        for entry in reversed(entries):
-            if entry.model:
-                return entry.model
-        raise UnavailableError(f"model {name} version {entries[-1].version} is not served: {entries[-1].reason}")
+        """A served model: the version, the one behind the label `stable` or `canary`, or who has the traffic.
+
+        Raises `NotFoundError`, `UnavailableError` with the reason.
+        """
+        entry = self._entry(name, version)
+        if entry.model is None:
+            if entry.reason == EVICTED:
+                self._revive(name)
+            raise UnavailableError(f"model {name} version {entry.version} is not served: {entry.reason}")
+        return entry.model
 
     @contextmanager
     def lease(self, name: str, version: str | None = None) -> Iterator[Model]:
-        """The model of `get`, which stays usable inside the `with`, even if it is replaced or unloaded meanwhile."""
+        """The model of `get`, or its canary's turn; it stays usable inside the `with`, even if replaced meanwhile."""
         with self._changed:
+            traffic = self._traffic.get(name)
+            if version is None and traffic and traffic.canary and self._splits[name].other(traffic.percent):
+                version = traffic.canary
             model = self.get(name, version)
             model.users += 1
+        model.last_used = time.monotonic()
         try:
             yield model
         finally:
@@ -126,6 +113,15 @@ class Repository:
 
     # --- changing ---
 
+    def load_all(self) -> None:
+        """Load what was found at the start. Raises `StartupError` for a path that was named and doesn't load."""
+        with self._loading:
+            self._seen = {source: source.stamp() for source in self._sources}
+            opened = [self._open(source, strict=source.path in self._paths) for source in self._sources]
+            entries = _by_version(opened)
+            self._publish(entries, {name: Traffic(ready[-1]) for name, ready in _ready(entries).items()})
+            self._evict()
+
     def load(self, name: str) -> None:
         """Read the versions of `name` from disk again and swap them in; blocks until the old ones are idle.
 
@@ -133,10 +129,10 @@ class Repository:
         then, and `NotFoundError` if there is nothing of that name on disk.
         """
         with self._loading:
-            sources = [source for source in find(self._paths) if _name_of(source) == name]
-            entries = [self._open(source) for source in sources]
-            if not entries:
+            sources = [source for source in find(self._paths) if source.known_name() == name]
+            if not sources:
                 raise NotFoundError(f"there is no model {name!r} on disk", field="model")
+            entries = [self._open(source) for source in sources]
             self._replace(name, entries)
         if failed := [entry for entry in entries if entry.reason]:
             raise UnavailableError("; ".join(f"{name} version {entry.version}: {entry.reason}" for entry in failed))
@@ -147,7 +143,42 @@ class Repository:
             entries = self._versions.get(name, [])
             if not entries:
                 raise NotFoundError(f"there is no model {name!r} to unload", field="model")
-            self._replace(name, [Entry(e.name, e.version, e.source, None, UNLOADED) for e in entries], keep=False)
+            self._replace(name, [replace(entry, model=None, reason=UNLOADED) for entry in entries], keep=False)
+
+    def refresh(self) -> None:
+        """Take in what changed on disk since the last look: new, rewritten and removed versions.
+
+        A file counts once it looks the same twice, for it may still be growing. A model that somebody unloaded stays so.
+        """
+        with self._loading:
+            stamps = {source: source.stamp() for source in find(self._paths)}
+            settled = {source for source, stamp in stamps.items() if self._seen.get(source) == stamp}
+            self._seen = stamps
+            old = {entry.source: entry for entry in self.index()}
+            gone = {entry.name for source, entry in old.items() if source not in stamps}
+            changed = {
+                source
+                for source in settled
+                if source not in old or (old[source].stamp != stamps[source] and old[source].reason != UNLOADED)
+            }
+            for name in sorted(gone | {source.known_name() for source in changed}):
+                here = [source for source in stamps if source in settled | old.keys() and source.known_name() == name]
+                self._replace(
+                    name, [self._open(s) if s in changed else old[s] for s in here if s in changed | old.keys()]
+                )
+
+    def steer(self, name: str, change: Callable[[Traffic], Traffic]) -> Traffic:
+        """Change who has the traffic of `name`, at once and for all requests to come.
+
+        Raises `NotFoundError` and `UnavailableError` if it names a version that isn't served.
+        """
+        with self._changed:
+            traffic = change(self.traffic(name))
+            for version in filter(None, (traffic.stable, traffic.canary, traffic.shadow)):
+                self.get(name, version)
+            self._publish(self._entries, self._traffic | {name: traffic})
+        log.info("model %s: %s", name, traffic)
+        return traffic
 
     def close(self) -> None:
         """Answer what waits and end all threads; blocks until then."""
@@ -157,41 +188,23 @@ class Repository:
 
     # --- loading ---
 
-    def _start(self) -> None:
+    def _find_some(self) -> list[Source]:
         for path in self._paths:
-            if path.is_dir() and not find([path]):
+            if path.is_dir() and not find([path]) and not self._settings.watch:
                 hint = "expected .onnx files in it, or NAME/VERSION/model.onnx"
                 raise StartupError(f"{path}: holds no model", field="models", hint=hint)
-        opened = [self._open(source, strict=source.path in self._paths) for source in find(self._paths)]
-        self._publish(_by_version(opened))
+        return find(self._paths)
 
     def _open(self, source: Source, *, strict: bool = False) -> Entry:
-        name, version = source.name or source.path.stem, source.version or "1"
+        stamp = source.stamp()  # before the file is read: one that is written meanwhile will differ
         try:
-            session = Session(source.path, threads=self._threads)
-            verification = session.verify()
-        except EdgeError as error:
-            if strict:
+            model = self._loader.load(source)
+        except (EdgeError, UnavailableError) as error:
+            if strict and isinstance(error, EdgeError):
                 raise StartupError(str(error), hint=error.hint) from error
-            log.error("not served: %s", error)  # which names the file
-            return Entry(name, version, source, None, str(error))
-        name, version = source.name or session.card.name, source.version or session.card.version
-        if verification.ok is False:
-            log.error("%s is not served: %s", source.path, verification)
-            return Entry(name, version, source, None, f"its golden samples disagree: {verification}")
-        return Entry(name, version, source, self._serve(name, version, session))
-
-    def _serve(self, name: str, version: str, session: Session) -> Model:
-        scheduler = Scheduler(
-            session.run,
-            name=name,
-            batching=can_batch(session.inputs, session.outputs),
-            workers=self._settings.workers,
-            max_batch=self._settings.max_batch,
-            max_queue=self._settings.max_queue,
-            on_batch=lambda rows, seconds: self._on_batch(name, rows, seconds),
-        )
-        return Model(name, version, session, scheduler)
+            log.error("%s is not served: %s", source.path, error)
+            return Entry(source.known_name(), source.known_version(), source, None, str(error), stamp)
+        return Entry(model.name, model.version, source, model, "", stamp)
 
     def _replace(self, name: str, entries: Sequence[Entry], *, keep: bool = True) -> None:
         """Swap the entries of `name` and let what fell out finish; `keep` spares a model whose successor failed."""
@@ -199,71 +212,112 @@ class Repository:
         new = _by_version(entries)
         for key, entry in new.items():
             if keep and entry.model is None and key in old:
-                new[key] = replace(old[key], reason=entry.reason)
+                new[key] = replace(entry, model=old[key].model)
         with self._changed:
-            self._publish({key: entry for key, entry in self._entries.items() if key not in old} | new)
+            traffic = {other: value for other, value in self._traffic.items() if other != name}
+            if moved := self._moved(name, old, new):
+                traffic[name] = moved
+            self._publish({key: entry for key, entry in self._entries.items() if key not in old} | new, traffic)
         kept = [entry.model for entry in new.values()]
         for entry in old.values():
             if entry.model and entry.model not in kept:
                 self._retire(entry.model)
+        self._evict()
 
-    def _publish(self, entries: dict[tuple[str, str], Entry]) -> None:
+    def _moved(self, name: str, old: Entries, new: Entries) -> Traffic | None:
+        """The traffic after a swap: a version newer than all before takes it, or a canary's share of it."""
+        ready = _ready(new).get(name, [])
+        traffic = self._traffic.get(name, Traffic(ready[-1]) if ready else None)
+        traffic = traffic and traffic.among(ready)
+        newest = max((natural(version) for _, version in old), default=[])
+        if traffic and natural(ready[-1]) > newest and ready[-1] != traffic.stable:
+            percent = self._settings.canary_percent
+            return traffic.split(ready[-1], percent) if percent else traffic.promoted(ready[-1])
+        return traffic
+
+    def _publish(self, entries: Entries, traffic: dict[str, Traffic]) -> None:
         versions: dict[str, list[Entry]] = {}
-        for entry in sorted(entries.values(), key=lambda entry: (entry.name, _natural(entry.version))):
+        for entry in sorted(entries.values(), key=lambda entry: (entry.name, natural(entry.version))):
             versions.setdefault(entry.name, []).append(entry)
-        self._entries, self._versions = entries, versions
+        self._entries, self._versions, self._traffic = entries, versions, traffic
+        for entry in entries.values():
+            if entry.model:
+                _set_shadow(entry.model, traffic.get(entry.name), entries)
+
+    def _entry(self, name: str, version: str | None) -> Entry:
+        entries = self._versions.get(name, [])
+        if not entries:
+            served = ", ".join(self.names()) or "none"
+            raise NotFoundError(f"there is no model {name!r}; served are: {served}", field="model")
+        traffic = self._traffic.get(name)
+        if version is None:
+            version = traffic.stable if traffic else entries[-1].version
+        if (name, version) not in self._entries and traffic:
+            version = traffic.labels().get(version, version)
+        if (name, version) not in self._entries:
+            versions = ", ".join(entry.version for entry in entries)
+            raise NotFoundError(f"model {name} has no version {version!r}; it has: {versions}", field="version")
+        return self._entries[name, version]
 
     def _retire(self, model: Model) -> None:
         with self._changed:
             self._changed.wait_for(lambda: model.users == 0)
         model.scheduler.close()
 
+    # --- memory ---
 
-def find(paths: Sequence[Path]) -> list[Source]:
-    """The model files that `paths` mean; a path that is no folder is taken as a file, whether it exists or not."""
-    sources = []
-    for path in paths:
-        if not path.is_dir():
-            sources.append(Source(path))
-            continue
-        sources += [Source(file) for file in sorted(path.glob("*.onnx"))]
-        versions = sorted(path.glob("*/*/model.onnx"))
-        sources += [Source(file, file.parent.parent.name, file.parent.name) for file in versions]
-    return sources
+    def _evict(self) -> None:
+        """Move out the models that were used longest ago, until the rest fits; called while loading."""
+        loaded = sorted((e for e in self.index() if e.model), key=lambda e: e.model.last_used if e.model else 0.0)
+        total = sum(entry.model.size for entry in loaded if entry.model)
+        for entry in loaded[:-1]:
+            if entry.model and total > self._memory:
+                total -= entry.model.size
+                log.warning(
+                    "model %s version %s makes room: more than %d bytes", entry.name, entry.version, self._memory
+                )
+                key = entry.name, entry.version
+                with self._changed:
+                    entries = self._entries | {key: replace(entry, model=None, reason=EVICTED)}
+                    self._publish(entries, self._traffic)
+                self._retire(entry.model)
 
+    def _revive(self, name: str) -> None:
+        """Load what was moved out again, in the background."""
 
-def threads_per_worker(settings: Settings) -> int:
-    """Threads of one batch, so that all workers together fit the usable cores; `StartupError` if they don't."""
-    cores = usable_cores()
-    threads = settings.threads or max(1, cores // settings.workers)
-    if settings.workers * threads > cores:
-        message = f"{settings.workers} workers of {threads} threads: expected at most {cores} cores in use"
-        raise StartupError(message, field="workers", hint="lower --workers or --threads")
-    return threads
+        def work() -> None:
+            with self._loading:
+                entries = self._versions.get(name, [])
+                if any(entry.reason == EVICTED for entry in entries):
+                    self._replace(name, [self._open(e.source) if e.reason == EVICTED else e for e in entries])
 
-
-def _name_of(source: Source) -> str:
-    """A source's name without loading its graph."""
-    if source.name:
-        return source.name
-    try:
-        card = ModelFile.open(source.path).metadata.get(METADATA_CARD)
-        return Card.from_json(card).name if card else source.path.stem
-    except EdgeError:
-        return source.path.stem
+        threading.Thread(target=work, name=f"lampion-revive-{name}", daemon=True).start()
 
 
-def _by_version(entries: Sequence[Entry]) -> dict[tuple[str, str], Entry]:
-    keyed: dict[tuple[str, str], Entry] = {}
+def _ready(entries: Entries) -> dict[str, list[str]]:
+    """The versions that can answer, by name, the oldest first."""
+    ready: dict[str, list[str]] = {}
+    for entry in sorted(entries.values(), key=lambda entry: natural(entry.version)):
+        if entry.model or entry.reason == EVICTED:
+            ready.setdefault(entry.name, []).append(entry.version)
+    return ready
+
+
+def _set_shadow(model: Model, traffic: Traffic | None, entries: Entries) -> None:
+    """Give the stable version its shadow, and keep the report of one that it already has."""
+    wanted = traffic.shadow if traffic and traffic.stable == model.version else None
+    other = entries[model.name, wanted].model if wanted else None
+    if other is None:
+        model.shadow = None
+    elif model.shadow is None or model.shadow.scheduler is not other.scheduler:
+        model.shadow = Shadow(other.version, other.scheduler)
+
+
+def _by_version(entries: Sequence[Entry]) -> Entries:
+    keyed: Entries = {}
     for entry in entries:
         if other := keyed.get((entry.name, entry.version)):
             places = f"{other.source.path} and {entry.source.path}"
             raise StartupError(f"two files are both model {entry.name} version {entry.version}: {places}")
         keyed[entry.name, entry.version] = entry
     return keyed
-
-
-def _natural(version: str) -> list[tuple[bool, int, str]]:
-    """A key that sorts 10 after 9, and 1.10 after 1.9."""
-    parts = re.split(r"(\d+)", version)
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]

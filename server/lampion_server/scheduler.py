@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby
+from heapq import heapify, heappop, heappush
+from itertools import count, groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lampion_edge import TensorSpec
+from lampion_server.cores import Cores
+from lampion_server.cost import Cost
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
 
 Arrays = dict[str, NDArray[Any]]
@@ -45,15 +49,20 @@ class Ticket:
     deadline: float | None
     future: asyncio.Future[Answer]
     rows: int
+    priority: int
+    place: tuple[int, int]
     arrived: float = field(default_factory=time.monotonic)
+
+    def __lt__(self, other: Ticket) -> bool:
+        return self.place < other.place
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         return self.future.get_loop()
 
-    def wanted(self) -> bool:
-        """Whether anybody still waits for it; answers a request whose deadline has passed."""
-        if self.deadline is not None and time.monotonic() >= self.deadline:
+    def wanted(self, least: float = 0.0) -> bool:
+        """Whether anybody still waits for it; answers a request whose deadline is less than `least` seconds away."""
+        if self.deadline is not None and time.monotonic() + least >= self.deadline:
             _deliver([self], [DeadlineExceededError("the deadline passed before the computation began")])
             return False
         return not self.future.done()
@@ -66,11 +75,12 @@ def can_batch(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bo
 
 
 class Scheduler:
-    """Runs requests of one model on `workers` threads; those of equal shape that wait together share a batch.
+    """Runs requests of one model, `instances` batches at a time; those of equal shape that wait together share a batch.
 
-    There is no timer: a batch is what waits when a worker gets free, the oldest request's shape first, up to
-    `max_batch` rows. `run` maps inputs by name and the wanted output names (None: all) to outputs by name.
-    A request whose caller is gone or whose deadline (of `time.monotonic`) has passed is never computed.
+    There is no timer: a batch is what waits when an instance and its `threads` of the shared `cores` get free, the most
+    urgent and oldest request's shape first, up to `max_batch` rows. `run` maps inputs by name and the wanted output
+    names (None: all) to outputs by name. `seconds` maps rows to the time of a batch, as far as it was measured before.
+    A request whose caller is gone or whose deadline (of `time.monotonic`) can't be kept is never computed.
     If a batch fails, its requests run again one by one, so that only the bad one fails.
     """
 
@@ -80,23 +90,31 @@ class Scheduler:
         *,
         name: str = "model",
         batching: bool = True,
-        workers: int = 1,
+        instances: int = 1,
+        threads: int = 1,
+        cores: Cores | None = None,
         max_batch: int = 32,
         max_queue: int = 256,
+        seconds: Mapping[int, float] | None = None,
         on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
     ) -> None:
         self.name = name
         self.batching = batching and max_batch > 1
         self.max_batch = max_batch
+        self.cost = Cost(seconds)
         self._run = run
+        self._instances = instances
+        self._cores_wanted = threads
+        self._cores = cores or Cores(instances * threads)
         self._max_queue = max_queue
         self._on_batch = on_batch
-        self._queues: dict[object, deque[Ticket]] = {}
+        self._queues: dict[object, list[Ticket]] = {}  # heaps
+        self._number = count()
+        self._rows_waiting: Counter[int] = Counter()  # by priority
         self._waiting = 0
-        self._pace = 0.0  # seconds of compute per request, a moving average
         self._closed = False
         self._changed = threading.Condition()
-        self._threads = [threading.Thread(target=self._work, name=f"lampion-{name}-{i}") for i in range(workers)]
+        self._threads = [threading.Thread(target=self._work, name=f"lampion-{name}-{i}") for i in range(instances)]
         for thread in self._threads:
             thread.daemon = True  # an interpreter that ends without close() must not hang on a waiting worker
             thread.start()
@@ -106,16 +124,19 @@ class Scheduler:
         """Requests in the queue, without those being computed."""
         return self._waiting
 
-    async def submit(self, inputs: Arrays, outputs: Names = None, deadline: float | None = None) -> Answer:
-        """Queue one request and wait for its answer; cancelling the wait withdraws the request.
+    async def submit(
+        self, inputs: Arrays, outputs: Names = None, deadline: float | None = None, priority: int = 0
+    ) -> Answer:
+        """Queue one request and wait for its answer; cancelling the wait withdraws the request. Low numbers go first.
 
-        Raises `OverloadedError` at once if the queue is full, `UnavailableError` after `close`,
-        `DeadlineExceededError` for a request whose deadline passed before its turn, and whatever `run` raised for
-        this very request.
+        Raises `OverloadedError` at once if the queue is full or too long for the deadline, `UnavailableError` after
+        `close`, `DeadlineExceededError` for a request whose deadline passed before its turn, and whatever `run`
+        raised for this very request.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        rows = next((len(array) for array in inputs.values() if array.ndim), 1)
-        self._admit(Ticket(inputs, outputs, deadline, future, rows))
+        rows = next((len(array) for array in inputs.values() if array.ndim), 1) if self.batching else 1
+        place = (priority, next(self._number))
+        self._admit(Ticket(inputs, outputs, deadline, future, rows, priority, place))
         return await future
 
     def close(self) -> None:
@@ -134,13 +155,33 @@ class Scheduler:
                 raise UnavailableError(f"model {self.name} is being unloaded", hint="try again in a moment")
             if self._waiting >= self._max_queue:
                 self._forget_the_gone()
-            if self._waiting >= self._max_queue:
-                wait = self._waiting * self._pace / len(self._threads)
-                message = f"model {self.name}: {self._waiting} requests are waiting already"
-                raise OverloadedError(message, retry_after=wait)
-            self._queues.setdefault(self._bucket(ticket), deque()).append(ticket)
-            self._waiting += 1
+            self._refuse_the_hopeless(ticket)
+            heappush(self._queues.setdefault(self._bucket(ticket), []), ticket)
+            self._count(ticket, 1)
             self._changed.notify()
+
+    def _refuse_the_hopeless(self, ticket: Ticket) -> None:
+        wait = self._expected_wait(ticket.priority)
+        if self._waiting >= self._max_queue:
+            message = f"model {self.name}: {self._waiting} requests are waiting already"
+            raise OverloadedError(message, retry_after=wait)
+        left = math.inf if ticket.deadline is None else ticket.deadline - time.monotonic()
+        if wait and left < wait + self.cost.expected(ticket.rows):
+            message = f"model {self.name}: the queue takes {wait:.3g} s, and the deadline is in {max(0.0, left):.3g} s"
+            raise OverloadedError(message, retry_after=wait)
+
+    def _expected_wait(self, priority: int) -> float:
+        """Seconds until everything at least as urgent has been computed, in batches as full as they may be."""
+        ahead = sum(rows for other, rows in self._rows_waiting.items() if other <= priority)
+        if not self.batching:
+            return ahead * self.cost.expected(1) / self._instances
+        full, rest = divmod(ahead, self.max_batch)
+        seconds = full * self.cost.expected(self.max_batch) + (self.cost.expected(rest) if rest else 0.0)
+        return seconds / self._instances
+
+    def _count(self, ticket: Ticket, sign: int) -> None:
+        self._waiting += sign
+        self._rows_waiting[ticket.priority] += sign * ticket.rows
 
     def _bucket(self, ticket: Ticket) -> object:
         if not self.batching:
@@ -150,32 +191,38 @@ class Scheduler:
 
     def _forget_the_gone(self) -> None:
         for bucket, queue in list(self._queues.items()):
-            alive = deque(ticket for ticket in queue if not ticket.future.done())
-            self._waiting -= len(queue) - len(alive)
+            for ticket in queue:
+                if ticket.future.done():
+                    self._count(ticket, -1)
+            alive = [ticket for ticket in queue if not ticket.future.done()]
+            heapify(alive)
             if alive:
                 self._queues[bucket] = alive
             else:
                 del self._queues[bucket]
 
-    def _next_batch(self) -> list[Ticket]:
-        """The next requests to compute together; empty when closed and drained."""
+    def _most_urgent(self) -> int | None:
+        """The priority of the request whose turn it is; blocks until there is one, None when closed and drained."""
         with self._changed:
-            while True:
-                while self._queues:
-                    if batch := self._pop_batch():
-                        return batch
-                if self._closed:
-                    return []
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._queues or self._closed)
+            return min(queue[0] for queue in self._queues.values()).priority if self._queues else None
+
+    def _next_batch(self) -> list[Ticket]:
+        """The next requests to compute together; empty if another worker took them."""
+        with self._changed:
+            while self._queues:
+                if batch := self._pop_batch():
+                    return batch
+        return []
 
     def _pop_batch(self) -> list[Ticket]:
-        bucket, queue = min(self._queues.items(), key=lambda item: item[1][0].arrived)
+        bucket, queue = min(self._queues.items(), key=lambda item: item[1][0])
         batch: list[Ticket] = []
         rows = 0
         while queue and (not batch or (self.batching and rows + queue[0].rows <= self.max_batch)):
-            ticket = queue.popleft()
-            self._waiting -= 1
-            if ticket.wanted():
+            ticket = heappop(queue)
+            self._count(ticket, -1)
+            if ticket.wanted(self.cost.least):
                 batch.append(ticket)
                 rows += ticket.rows
         if not queue:
@@ -185,15 +232,20 @@ class Scheduler:
     # The workers.
 
     def _work(self) -> None:
-        while batch := self._next_batch():
-            try:
-                self._compute(batch)
-            except Exception as error:  # a worker that died would leave everybody waiting
-                log.exception("model %s: the scheduler failed", self.name)
-                _deliver(batch, [error] * len(batch))
-            del batch  # or it would keep its arrays until the next one
+        while (rank := self._most_urgent()) is not None:
+            # The cores first, then the batch: who arrives while others compute can still be part of it.
+            with self._cores.taken(self._cores_wanted, rank):
+                batch = self._next_batch()
+                try:
+                    self._compute(batch)
+                except Exception as error:  # a worker that died would leave everybody waiting
+                    log.exception("model %s: the scheduler failed", self.name)
+                    _deliver(batch, [error] * len(batch))
+                del batch  # or it would keep its arrays until the next one
 
     def _compute(self, batch: list[Ticket]) -> None:
+        if not batch:
+            return
         started = time.monotonic()
         results: Sequence[Answer | Exception]
         try:
@@ -207,7 +259,7 @@ class Scheduler:
             results = [error]
         else:
             took, rows = time.monotonic() - started, sum(ticket.rows for ticket in batch)
-            self._pace += 0.2 * (took / len(batch) - self._pace) if self._pace else took / len(batch)
+            self.cost.saw(rows, took)
             self._on_batch(rows, took)
             pairs = zip(batch, parts, strict=True)
             results = [Answer(part, started - ticket.arrived, took, rows) for ticket, part in pairs]

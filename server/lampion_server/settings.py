@@ -37,9 +37,21 @@ class Settings:
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
     port: int = setting(8000, "port to listen on; 0 takes a free one", least=0, most=65535)
     grpc_port: int = setting(-1, "port for gRPC; 0 takes a free one, -1 serves none", least=-1, most=65535)
-    workers: int = setting(1, "batches of one model that compute at the same time", least=1)
-    threads: int = setting(0, "threads of one batch; 0 shares the usable cores among the workers", least=0)
-    max_batch: int = setting(32, "most rows that are computed together; 1 switches batching off", least=1)
+    workers: int = setting(1, "processes that share the port and the cores; a dead one is replaced", least=1)
+    instances: int = setting(0, "batches of one model that compute at once; 0 finds out by measuring", least=0)
+    threads: int = setting(0, "threads of one batch; 0 finds out by measuring", least=0)
+    tune_seconds: float = setting(0.2, "seconds that a model is measured when it is loaded; 0 doesn't", least=0)
+    max_batch: int = setting(
+        32, "most rows that are computed together; 1 switches batching off, measuring may choose fewer", least=1
+    )
+    memory_budget: int = setting(
+        0, "bytes of models in memory, by the size of their files; 0 is all that the process may use", least=0
+    )
+    cache_bytes: int = setting(0, "bytes of answers that each model keeps for equal questions; 0 keeps none", least=0)
+    watch: float = setting(0.0, "seconds between looks for changed files and new versions; 0 doesn't look", least=0)
+    canary_percent: float = setting(
+        0.0, "share of the traffic that a new version gets until it is promoted; 0 gives it all", least=0, most=100
+    )
     max_queue: int = setting(256, "requests of one model that may wait; the next one is refused with 503", least=1)
     max_body_bytes: int = setting(32 * 1024 * 1024, "largest request body in bytes; 413 above it", least=1)
     max_pixels: int = setting(50_000_000, "most pixels (width times height) a photo may have", least=1)

@@ -42,7 +42,10 @@ class ModelStatistics:
 
     def answered(self, answer: Answer, rows: int, preparation: float = 0.0) -> None:
         """A request of `rows` rows was computed; `preparation` is the seconds that came before its tensors were there."""
-        share = rows / answer.rows if answer.rows else 1.0
+        if not answer.rows:  # it came from the cache
+            self.stages["cache_hit"].add(0.0)
+            return
+        share = rows / answer.rows
         self.last = time.time()
         self.inferences += rows
         self.stages["queue"].add(answer.queue)

@@ -191,7 +191,7 @@ Serve = Callable[..., Any]
 @contextmanager
 def served(*paths: Path, **settings: Any) -> Iterator[Served]:
     """A server in a thread, on a free port, for as long as the block lasts."""
-    chosen = Settings(**settings)
+    chosen = Settings(**{"tune_seconds": 0.02} | settings)
     metrics = Metrics()
     plane = DataPlane(Repository(paths, chosen, metrics.batch), chosen, metrics)
     listener = socket.create_server(("127.0.0.1", 0))

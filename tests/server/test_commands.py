@@ -111,7 +111,7 @@ REFUSALS: list[tuple[list[object], str, str]] = [
         "choose another",
     ),
     (["{folder}/text.onnx", "--max-batch", 0], "setting max_batch: expected at least 1, got 0", ""),
-    (["{folder}/text.onnx", "--workers", 999, "--threads", 9], "999 workers of 9 threads", "lower --workers"),
+    (["{folder}/text.onnx", "--instances", 999, "--threads", 9], "999 instances of 9 threads", "lower --workers"),
 ]
 
 

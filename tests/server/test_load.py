@@ -60,7 +60,7 @@ def test_a_bad_request_in_a_batch_fails_alone(serve: Any, folder: Any) -> None:
 
 
 def test_a_full_queue_says_when_to_come_back(serve: Any, folder: Any) -> None:
-    with serve(folder / "spin.onnx", max_queue=2, max_batch=1) as server:
+    with serve(folder / "spin.onnx", max_queue=2, max_batch=1, instances=1) as server:
         responses = gather(server, [LONG] * 12)
         refused = [response for response in responses if response.status_code == 503]
         assert refused
@@ -79,7 +79,7 @@ def test_a_deadline_is_kept(serve: Any, folder: Any, settings: Any, parameters: 
 
 
 def test_a_caller_who_hangs_up_is_not_computed_for(serve: Any, folder: Any) -> None:
-    with serve(folder / "spin.onnx", max_batch=1) as server:
+    with serve(folder / "spin.onnx", max_batch=1, instances=1) as server:
         model = server.plane.repository.get("spin")
         first = threading.Thread(target=gather, args=(server, [4 * LONG]))
         first.start()

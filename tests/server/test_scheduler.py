@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lampion_edge import TensorSpec
+from lampion_server.cores import Cores
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
 from lampion_server.scheduler import Answer, Scheduler, can_batch
 
@@ -143,16 +144,75 @@ def test_a_full_queue_refuses_at_once() -> None:
     play(scene)
 
 
-def test_retry_after_follows_the_measured_pace() -> None:
+def test_retry_after_is_the_time_of_what_waits() -> None:
     async def scene() -> None:
-        async with running(max_queue=2) as (scheduler, gate):
-            scheduler._pace = 7.0
-            tasks = await queued(scheduler, row(1), row(2))
+        async with running(max_queue=3, max_batch=2, seconds={1: 4.0, 2: 7.0}) as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2), row(3))
             with pytest.raises(OverloadedError) as refusal:
-                await scheduler.submit(row(3))
-            assert refusal.value.retry_after == 14
+                await scheduler.submit(row(4))
+            assert refusal.value.retry_after == 7 + 4
             gate.open()
             await asyncio.gather(*tasks)
+
+    play(scene)
+
+
+@pytest.mark.parametrize(("seconds", "priority", "admitted"), [(10, 0, False), (60, 0, True), (10, -1, True)])
+def test_a_queue_too_long_for_the_deadline_refuses_at_once(seconds: float, priority: int, admitted: bool) -> None:
+    async def scene() -> None:
+        async with running(max_batch=2, seconds={1: 5.0, 2: 6.0}) as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2), row(3))  # 6 + 5 seconds of work
+            deadline = time.monotonic() + seconds
+            if admitted:
+                tasks += await queued(scheduler, row(4), deadline=deadline, priority=priority)
+            else:
+                with pytest.raises(OverloadedError, match="the queue takes 11 s"):
+                    await scheduler.submit(row(4), deadline=deadline, priority=priority)
+            gate.open()
+            await asyncio.gather(*tasks)
+
+    play(scene)
+
+
+def test_who_could_not_be_done_in_time_is_not_begun() -> None:
+    async def scene() -> None:
+        gate = Gate()
+        scheduler = Scheduler(gate, seconds={1: 1000.0})
+        with pytest.raises(DeadlineExceededError):
+            await scheduler.submit(row(1), deadline=time.monotonic() + 500)
+        assert gate.batches == []
+        await asyncio.to_thread(scheduler.close)
+
+    play(scene)
+
+
+def test_the_urgent_go_first_and_take_along_who_fits() -> None:
+    async def scene() -> None:
+        async with running(max_batch=2) as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2), row(3, width=2), priority=1)
+            tasks += await queued(scheduler, row(4))
+            tasks += await queued(scheduler, row(5, width=2), priority=-1)
+            gate.open()
+            await asyncio.gather(*tasks)
+        assert gate.batches == [[0], [5, 5, 3, 3], [4, 1], [2]]
+
+    play(scene)
+
+
+def test_models_that_share_cores_take_turns() -> None:
+    async def scene() -> None:
+        cores = Cores(2)
+        async with running(cores=cores, threads=2) as (_, gate):
+            other = Gate()
+            second = Scheduler(other, cores=cores)
+            waiting = await queued(second, row(1), row(2))
+            assert not other.entered.acquire(timeout=0.05)  # the first model holds both cores
+            waiting += await queued(second, row(3))
+            gate.open()
+            other.open()
+            await asyncio.gather(*waiting)
+            assert other.batches == [[1, 2, 3]]  # formed when the cores were free, not before
+            await asyncio.to_thread(second.close)
 
     play(scene)
 
@@ -227,7 +287,7 @@ def test_outputs_that_leave_the_batch_axis_end_batching() -> None:
 
 def test_workers_compute_side_by_side() -> None:
     async def scene() -> None:
-        async with running(workers=2) as (scheduler, gate):
+        async with running(instances=2) as (scheduler, gate):
             (second,) = await queued(scheduler, row(1))
             assert await asyncio.to_thread(gate.entered.acquire, timeout=30)  # while the first is still held
             gate.open()

@@ -1,0 +1,151 @@
+"""What a batch costs: measured once when a model is loaded, then watched while it serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+
+from lampion_edge import Session, TensorSpec
+from lampion_server.datatypes import Array
+
+# A batch size is worth its wait if it brings at least this share of the best throughput that was measured.
+WORTH = 0.95
+# As many threads as possible (for a lone caller's sake), unless instances of fewer threads do this much more together.
+PARALLEL = 0.9
+LONGEST = 0.25  # seconds; no single measurement keeps the cores from others for much longer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is run: `instances` batches side by side, of up to `max_batch` rows, `threads` each.
+
+    `seconds` maps rows to the measured time of a batch; empty if nothing could be measured.
+    """
+
+    instances: int
+    threads: int
+    max_batch: int
+    seconds: Mapping[int, float]
+
+    @property
+    def throughput(self) -> float:
+        """Rows per second at the best batch size, 0 if unknown."""
+        return self.instances * max((rows / took for rows, took in self.seconds.items()), default=0.0)
+
+    def __str__(self) -> str:
+        rate = f", {self.throughput:.0f} rows/s" if self.seconds else ", not measured"
+        return f"{self.instances} x {self.threads} threads, batches of up to {self.max_batch} rows{rate}"
+
+
+class Cost:
+    """The time of a batch as last seen, by its size; starts with what was measured at load."""
+
+    def __init__(self, seconds: Mapping[int, float] | None = None) -> None:
+        self._seconds = {_rounded(rows): took for rows, took in (seconds or {}).items()}
+        self.least = min(self._seconds.values(), default=0.0)  # no batch was ever faster
+
+    def saw(self, rows: int, seconds: float) -> None:
+        """A batch of so many rows took so many seconds."""
+        size = _rounded(rows)
+        known = self._seconds.get(size, seconds)
+        self._seconds[size] = known + 0.2 * (seconds - known)
+        self.least = min(self.least or seconds, seconds)
+
+    def expected(self, rows: int) -> float:
+        """Seconds of a batch of so many rows; 0 while nothing is known."""
+        size = _rounded(rows)
+        smaller = [known for known in list(self._seconds) if known <= size]  # a worker may add one meanwhile
+        if smaller:
+            nearest = max(smaller)
+            return self._seconds[nearest] * size / nearest
+        return min(list(self._seconds.values()), default=0.0)
+
+
+def _rounded(rows: int) -> int:
+    return 1 << max(0, rows - 1).bit_length()
+
+
+def measure(
+    run: Callable[[int], object],
+    most: int,
+    budget: float,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> dict[int, float]:
+    """Seconds of `run(rows)` for 1, 2, 4, ... up to `most` rows, in about `budget` seconds; each run inside a `turn`.
+
+    The best of three, because everything that disturbs a measurement makes it longer.
+    """
+    found: dict[int, float] = {}
+    end = time.monotonic() + budget
+    for rows in _sizes(most):
+        expected = 2 * max(found.values(), default=0.0)
+        if found and (time.monotonic() + expected > end or expected > LONGEST):
+            break
+        with turn():
+            run(rows)  # the first run at a new size allocates
+        found[rows] = min(_once(run, rows, turn) for _ in range(3 if time.monotonic() < end else 1))
+    return found
+
+
+def _once(run: Callable[[int], object], rows: int, turn: Callable[[], AbstractContextManager[None]]) -> float:
+    with turn():
+        started = time.perf_counter()
+        run(rows)
+        return time.perf_counter() - started
+
+
+def _sizes(most: int) -> list[int]:
+    return [*(1 << power for power in range(most.bit_length()) if 1 << power < most), most]
+
+
+def batch_limit(seconds: Mapping[int, float], most: int) -> int:
+    """The fewest rows that bring nearly the best throughput; `most` if nothing was measured."""
+    if not seconds:
+        return most
+    rates = {rows: rows / took for rows, took in seconds.items()}
+    best = max(rates.values())
+    return min(rows for rows, rate in rates.items() if rate >= WORTH * best)
+
+
+def choose(plans: Sequence[Plan]) -> Plan:
+    """The plan with the most threads per batch among those of nearly the best throughput."""
+    best = max(plan.throughput for plan in plans)
+    return max((plan for plan in plans if plan.throughput >= PARALLEL * best), key=lambda plan: plan.threads)
+
+
+def layouts(cores: int, instances: int = 0, threads: int = 0) -> list[tuple[int, int]]:
+    """Pairs of (instances, threads) that fit the cores; 0 leaves the number open, and is then tried both ways."""
+    if instances or threads:
+        return [(instances or max(1, cores // threads), threads or max(1, cores // instances))]
+    return list(dict.fromkeys([(1, cores), (cores, 1)]))
+
+
+def sample(session: Session, batching: bool) -> Callable[[int], dict[str, Array]] | None:
+    """Makes inputs of so many rows from a golden sample, or of zeros; None if their shape can't be known."""
+    golden = session.golden
+    if golden is not None and golden.samples:
+        inputs, _ = golden.samples[0]
+        rows = {name: array[:1] if batching else array for name, array in inputs.items()}
+        return lambda count: (
+            {name: np.repeat(array, count, axis=0) for name, array in rows.items()} if batching else rows
+        )
+    if not _all_known(session.inputs, batching):
+        return None
+    return lambda count: {spec.name: _zeros(spec, count) for spec in session.inputs}
+
+
+def _all_known(specs: Iterable[TensorSpec], batching: bool) -> bool:
+    free = 1 if batching else 0
+    return all(spec.dtype not in ("string", "bfloat16") and _fixed(spec, free) for spec in specs)
+
+
+def _fixed(spec: TensorSpec, free: int) -> bool:
+    return all(isinstance(size, int) for size in spec.shape[free:])
+
+
+def _zeros(spec: TensorSpec, rows: int) -> Array:
+    return np.zeros([size if isinstance(size, int) else rows for size in spec.shape], spec.dtype)

@@ -1,0 +1,91 @@
+"""From a file to a model that may take traffic: opened, proved by its golden samples, measured, warm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from lampion_edge import EdgeError, Session, usable_cores
+from lampion_server.cache import ResponseCache
+from lampion_server.caller import Priority
+from lampion_server.cores import Cores
+from lampion_server.cost import Plan, batch_limit, choose, layouts, measure, sample
+from lampion_server.errors import StartupError, UnavailableError
+from lampion_server.model import Model
+from lampion_server.scheduler import Scheduler, can_batch
+from lampion_server.settings import Settings
+from lampion_server.sources import Source
+
+log = logging.getLogger(__name__)
+
+OnBatch = Callable[[str, int, float], None]
+
+
+class Loader:
+    """Opens models beside those that serve: it computes only when no request wants the cores.
+
+    `on_batch(name, rows, seconds)` hears of every batch.
+    """
+
+    def __init__(self, settings: Settings, on_batch: OnBatch) -> None:
+        self._settings = settings
+        self._on_batch = on_batch
+        self.cores = Cores(own_cores(settings))
+        self._layouts = layouts(self.cores.total, settings.instances, settings.threads)
+
+    def load(self, source: Source) -> Model:
+        """A model that answers. Raises edge's `EdgeError`, and `UnavailableError` if its golden samples disagree."""
+        plans = [self._planned(source, *layout) for layout in self._layouts]
+        best = choose([plan for _, plan in plans])
+        session = next(session for session, plan in plans if plan is best)
+        name, version = source.name or session.card.name, source.version or session.card.version
+        log.info("model %s version %s: %s", name, version, best)
+        return Model(name, version, session, self._scheduler(name, session, best), best, source.size(), self._cache())
+
+    def _planned(self, source: Source, instances: int, threads: int) -> tuple[Session, Plan]:
+        session = Session(source.path, threads=threads)
+        background = partial(self.cores.taken, threads, Priority.BACKGROUND)
+        with background():
+            verification = session.verify()
+        if verification.ok is False:
+            raise UnavailableError(f"its golden samples disagree: {verification}")
+        batching = can_batch(session.inputs, session.outputs)
+        most = self._settings.max_batch if batching else 1
+        seconds: dict[int, float] = {}
+        if self._settings.tune_seconds and (make := sample(session, batching)):
+            try:
+                seconds = measure(lambda rows: session.run(make(rows)), most, self._settings.tune_seconds, background)
+            except EdgeError as error:  # zeros need not be a valid input
+                log.info("%s can't be measured: %s", source.path, error)
+        return session, Plan(instances, threads, batch_limit(seconds, most), seconds)
+
+    def _scheduler(self, name: str, session: Session, plan: Plan) -> Scheduler:
+        return Scheduler(
+            session.run,
+            name=name,
+            batching=can_batch(session.inputs, session.outputs),
+            instances=plan.instances,
+            threads=plan.threads,
+            cores=self.cores,
+            max_batch=plan.max_batch,
+            max_queue=self._settings.max_queue,
+            seconds=plan.seconds,
+            on_batch=partial(self._on_batch, name),
+        )
+
+    def _cache(self) -> ResponseCache | None:
+        return ResponseCache(self._settings.cache_bytes) if self._settings.cache_bytes else None
+
+
+def own_cores(settings: Settings) -> int:
+    """The cores of one worker process; `StartupError` if the settings ask for more than there are."""
+    usable = usable_cores()
+    share = usable // settings.workers
+    wanted = max(1, settings.instances) * max(1, settings.threads)
+    if settings.workers > usable or wanted > share:
+        processes = f"{settings.workers} workers of " if settings.workers > 1 else ""
+        message = f"{processes}{max(1, settings.instances)} instances of {max(1, settings.threads)} threads"
+        hint = "lower --workers, --instances or --threads"
+        raise StartupError(f"{message}: expected at most {usable} cores in use", field="instances", hint=hint)
+    return share

@@ -1,0 +1,69 @@
+"""A loaded model, and its line in the index."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from lampion_edge import Session
+from lampion_server.cache import ResponseCache
+from lampion_server.caller import CALLER
+from lampion_server.cost import Plan
+from lampion_server.scheduler import Answer, Arrays, Names, Scheduler
+from lampion_server.shadow import Shadow
+from lampion_server.sources import Source, Stamp
+
+LOADING = "it is being loaded"
+UNLOADED = "unloaded by request"
+EVICTED = "moved out of memory for others; it is loaded again when somebody asks for it"
+
+
+@dataclass(eq=False)
+class Model:
+    """A version that answers: its session, its scheduler, how it runs. `users` counts the requests that hold it."""
+
+    name: str
+    version: str
+    session: Session
+    scheduler: Scheduler
+    plan: Plan
+    size: int  # bytes of its files, which is about what its weights take in memory
+    cache: ResponseCache | None = None
+    shadow: Shadow | None = None
+    users: int = 0
+    last_used: float = field(default_factory=time.monotonic)
+
+    async def submit(self, inputs: Arrays, outputs: Names = None, deadline: float | None = None) -> Answer:
+        """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
+        if self.cache is None:
+            return await self._compute(inputs, outputs, deadline)
+        key = self.cache.key(inputs, outputs)
+        if (known := self.cache.get(key)) is not None:
+            return Answer(known, queue=0.0, compute=0.0, rows=0)
+        answer = await self._compute(inputs, outputs, deadline)
+        self.cache.put(key, answer.outputs)
+        return answer
+
+    async def _compute(self, inputs: Arrays, outputs: Names, deadline: float | None) -> Answer:
+        answer = await self.scheduler.submit(inputs, outputs, deadline, CALLER.get().priority)
+        if self.shadow is not None:
+            self.shadow.copy(inputs, outputs, answer.outputs)
+        return answer
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the index. `reason` says why the file isn't served, or why its newest state isn't."""
+
+    name: str
+    version: str
+    source: Source
+    model: Model | None
+    reason: str = ""
+    stamp: Stamp = ()
+
+    @property
+    def state(self) -> str:
+        if self.model:
+            return "READY"
+        return "LOADING" if self.reason == LOADING else "UNAVAILABLE"

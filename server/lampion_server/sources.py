@@ -1,0 +1,71 @@
+"""Model files on disk: where they lie, what they are called, whether they have changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lampion_edge import METADATA_CARD, Card, EdgeError, ModelFile
+
+Stamp = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model file; a folder NAME/VERSION/model.onnx names it, otherwise its card does, or else its file name."""
+
+    path: Path
+    name: str | None = None
+    version: str | None = None
+
+    def stamp(self) -> Stamp:
+        """Changes when somebody writes the file, or one of those that lie in the folder of its version."""
+        return tuple((stat.st_mtime_ns, stat.st_size) for stat in self._stats())
+
+    def size(self) -> int:
+        """Bytes of the same files."""
+        return sum(stat.st_size for stat in self._stats())
+
+    def _stats(self) -> list[os.stat_result]:
+        paths = sorted(self.path.parent.iterdir()) if self.name else [self.path]
+        with suppress(FileNotFoundError):  # one was removed meanwhile
+            return [path.stat() for path in paths]
+        return []
+
+    def known_name(self) -> str:
+        """Its model's name, without loading the graph."""
+        return self.name or self._on_card("name") or self.path.stem
+
+    def known_version(self) -> str:
+        """Its version, without loading the graph."""
+        return self.version or self._on_card("version") or "1"
+
+    def _on_card(self, field: str) -> str:
+        try:
+            card = ModelFile.open(self.path).metadata.get(METADATA_CARD)
+            return str(getattr(Card.from_json(card), field)) if card else ""
+        except EdgeError:
+            return ""
+
+
+def find(paths: Sequence[Path]) -> list[Source]:
+    """The model files that `paths` mean; a path that is no folder is taken as a file, whether it exists or not."""
+    sources = []
+    for path in paths:
+        if not path.is_dir():
+            sources.append(Source(path))
+            continue
+        sources += [Source(file) for file in sorted(path.glob("*.onnx"))]
+        versions = sorted(path.glob("*/*/model.onnx"))
+        sources += [Source(file, file.parent.parent.name, file.parent.name) for file in versions]
+    return sources
+
+
+def natural(version: str) -> list[tuple[bool, int, str]]:
+    """A key that sorts 10 after 9, and 1.10 after 1.9."""
+    parts = re.split(r"(\d+)", version)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]

@@ -1,0 +1,84 @@
+"""What is learned of a model's cost, and what follows from it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from lampion_edge import Golden, Session
+from lampion_server.cost import Cost, Plan, batch_limit, choose, layouts, measure, sample
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit"),
+    [
+        ({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.0}, 8),  # all overhead: the larger the better
+        ({1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0}, 1),  # no overhead: waiting brings nothing
+        ({1: 1.0, 2: 1.1, 4: 2.1, 8: 4.1}, 4),  # half a percent more isn't worth twice the wait
+        ({1: 1.0, 2: 1.0, 4: 9.0, 8: 30.0}, 2),  # falls out of the cache
+        ({1: 1.0}, 1),
+        ({}, 8),
+    ],
+)
+def test_batch_limit(seconds: dict[int, float], limit: int) -> None:
+    assert batch_limit(seconds, 8) == limit
+
+
+@pytest.mark.parametrize(("wide", "narrow", "threads"), [(0.010, 0.0190, 2), (0.010, 0.0125, 1)])
+def test_threads_for_who_scales_instances_for_who_does_not(wide: float, narrow: float, threads: int) -> None:
+    assert choose([Plan(1, 2, 1, {1: wide}), Plan(2, 1, 1, {1: narrow})]).threads == threads
+
+
+def test_without_measurements_one_batch_gets_all_cores() -> None:
+    assert choose([Plan(1, 4, 32, {}), Plan(4, 1, 32, {})]).threads == 4
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 8])
+@pytest.mark.parametrize("instances", [0, 1, 2])
+def test_layouts_fit_the_cores(cores: int, instances: int) -> None:
+    for found in layouts(cores, instances):
+        assert found[0] * found[1] <= max(cores, instances)
+    assert layouts(8, 2, 3) == [(2, 3)]
+
+
+def test_cost_follows_what_it_sees() -> None:
+    cost = Cost({1: 1.0, 8: 4.0})
+    assert [cost.expected(rows) for rows in (1, 2, 5, 8, 16)] == [1.0, 2.0, 4.0, 4.0, 8.0]
+    for _ in range(50):
+        cost.saw(8, 8.0)
+    assert cost.expected(8) == pytest.approx(8.0, rel=0.01)
+    assert cost.least == 1.0
+    assert Cost().expected(3) == 0.0
+
+
+def test_measuring_stops_at_its_budget() -> None:
+    ran: list[int] = []
+
+    def run(rows: int) -> None:
+        ran.append(rows)
+        time.sleep(0.02 * rows)
+
+    found = measure(run, most=1024, budget=0.1)
+    assert sorted(found) == sorted(set(ran))
+    assert 1 in found
+    assert max(found) <= 8
+
+
+def test_samples_are_golden_rows_or_zeros(build: Any, tmp_path: Path) -> None:
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    golden = Golden((({"x": x}, {"y": 2 * x[:, :3]}),))
+    cases = [
+        (build.iris(tmp_path / "golden.onnx", golden=golden), True, [[0, 1, 2, 3]] * 3),
+        (build.iris(tmp_path / "zeros.onnx"), True, [[0] * 4] * 3),
+    ]
+    for path, batching, rows in cases:
+        make = sample(Session(path), batching)
+        assert make is not None
+        assert make(3)["x"].tolist() == rows
+    assert sample(Session(build.iris(tmp_path / "fixed.onnx")), False) is None
+    assert sample(Session(build.echo(tmp_path / "text.onnx", TensorProto.STRING)), True) is None
