@@ -18,7 +18,7 @@ from lampion_export import export
 from lampion_export.verification import allowance, distance
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-from char_rnn import END, WORDS, CharRNN, Speller  # noqa: E402
+from char_rnn import END, WORDS, CharRNN, Speller
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 LANGUAGES = 10
