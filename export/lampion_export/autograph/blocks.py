@@ -17,10 +17,12 @@ from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_
 from lampion.tape import Trace, Value, depth, recording, wrap
 from lampion.tensor import Tensor
 from lampion_export.autograph.growing import TracedList
-from lampion_export.autograph.heap import Alias, Heap, Left, Memory, Place
+from lampion_export.autograph.heap import Alias, Heap, Left, Memory
 from lampion_export.autograph.objects import MISSING, same_object
+from lampion_export.autograph.packing import packed, unpacked
+from lampion_export.autograph.places import Place
 from lampion_export.autograph.proxies import Told
-from lampion_export.autograph.templates import Known, Meeting, Template, joined, packed, unpacked
+from lampion_export.autograph.templates import Known, Meeting, Template, joined
 
 Action = Callable[[], Any]
 TRIALS = 24

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import builtins
 import functools
-import itertools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import lampion
 from lampion.errors import UntraceableError
@@ -16,75 +15,14 @@ from lampion.symbolic import Symbolic, SymBool, SymInt, maximum, minimum
 from lampion.symbolic_float import SymFloat, python_number
 from lampion.tape import depth
 from lampion.tensor import Tensor
+from lampion_export.autograph.calls import BUILTINS, called
+from lampion_export.autograph.decisions import and_, choose, is_traced, or_, truth
 from lampion_export.autograph.growing import TracedList
-from lampion_export.autograph.operators import (
-    Generator,
-    and_,
-    called,
-    choose,
-    comprehension,
-    for_,
-    is_traced,
-    or_,
-    truth,
-)
+from lampion_export.autograph.items import comprehension
 from lampion_export.autograph.proxies import Maybe, TracedText, plain
+from lampion_export.autograph.sequences import Lazy, LazyItems, indexed, lazy
+from lampion_export.autograph.statements import for_
 from lampion_export.autograph.templates import leaves
-
-
-class Lazy(NamedTuple):
-    """Items by their place; how many there are may depend on the data, or have no end (None)."""
-
-    size: SymInt | int | None
-    at: Callable[[Any], Any]
-
-
-class LazyItems:
-    """An iterable of which only rewritten code asks items."""
-
-    def __init__(self, lazy: Lazy) -> None:
-        self.lazy = lazy
-
-    def __iter__(self) -> Any:
-        raise UntraceableError("this has a number of items that depends on the data", "a `for` statement over it")
-
-    def __getitem__(self, i: Any) -> Any:
-        return self.lazy.at(i)
-
-
-def lazy(x: Any) -> Lazy | None:
-    """The items of x by their place, where their number is not known; None for what Python can go through itself."""
-    x = plain(x)
-    if isinstance(x, LazyItems):
-        return x.lazy
-    if isinstance(x, Generator):
-        x = x.items()
-        return lazy(x) or Lazy(len(x), x.__getitem__)
-    if isinstance(x, Tensor) and x.ndim and isinstance(x.shape[0], SymInt):
-        return Lazy(x.shape[0], x.__getitem__)
-    if isinstance(x, TracedList) and x.grown is not None:
-        return Lazy(x.size, x.copy().__getitem__)
-    if isinstance(x, itertools.count):
-        start, step = _counting(x)
-        return Lazy(None, lambda i: start + i * step)
-    return None
-
-
-def _counting(x: Any) -> tuple[Any, Any]:
-    parts = x.__reduce__()[1]
-    return parts[0], parts[1] if len(parts) > 1 else 1
-
-
-def _indexed(x: Any) -> Lazy:
-    """Anything with items, by their place."""
-    known = lazy(x)
-    if known is not None:
-        return known
-    if isinstance(x, range):
-        return Lazy(len(x), lambda i: x.start + i * x.step)
-    items = TracedList(x)
-    return Lazy(len(items), items.__getitem__)
-
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
@@ -211,14 +149,14 @@ def _enumerate(items: Any, start: Any = 0) -> Any:
     many = lazy(items)
     if many is None and not isinstance(start, Symbolic):
         return enumerate(plain(items), start)
-    many = many or _indexed(items)
+    many = many or indexed(items)
     return LazyItems(Lazy(many.size, lambda i: (i + start, many.at(i))))
 
 
 def _zip(*many: Any, strict: bool = False) -> Any:
     if all(lazy(x) is None for x in many):
         return zip(*map(plain, many), strict=strict)
-    parts = [_indexed(x) for x in many]
+    parts = [indexed(x) for x in many]
     sizes = [p.size for p in parts if p.size is not None]
     return LazyItems(Lazy(functools.reduce(minimum, sizes), lambda i: tuple(p.at(i) for p in parts)))
 
@@ -343,7 +281,7 @@ _MATH = (
     "sinh", "cosh", "tanh", "fabs", "pow", "hypot", "isnan", "isinf", "isfinite", "erf",
 )  # fmt: skip
 
-BUILTINS: dict[Any, Callable[..., Any]] = {
+BUILTINS |= {
     int: _int, float: _float, bool: _bool, len: _len, isinstance: _isinstance, str: _str, repr: _str,
     min: _extremum("min", minimum), max: _extremum("max", maximum), sum: _sum, any: _any, all: _all,
     range: _range, enumerate: _enumerate, zip: _zip, reversed: _reversed, list: _list, tuple: _tuple, map: _map,

@@ -7,11 +7,17 @@ from functools import cache
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-from lampion_export.autograph import operators
-from lampion_export.autograph.rewrite import CONTROL, rewritten
+from lampion_export.autograph.rewrite import rewritten
 from lampion_export.autograph.source import compiled, definition, is_users
+from lampion_export.autograph.trees import CONTROL
 
-_OPERATORS = {CONTROL + name: value for name, value in vars(operators).items() if callable(value)}
+OPERATORS: dict[str, Any] = {}  # what rewritten code calls; `operators.py` fills it
+
+
+def own(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a function as rewritten."""
+    function.lampion_own = True  # type: ignore[attr-defined]
+    return function
 
 
 def converted(function: Any) -> Any:
@@ -26,7 +32,7 @@ def converted(function: Any) -> Any:
         return function
     made = make(function)
     made.__dict__.update(function.__dict__)
-    return operators.own(made)
+    return own(made)
 
 
 class _Template:
@@ -47,7 +53,8 @@ def _maker(code: CodeType, like: _Template) -> Callable[[FunctionType], Function
     tree = definition(code)
     if tree is None:
         return None
-    return compiled(rewritten(tree, _owner(like.function.__qualname__)), like.function, _OPERATORS)
+    given = {CONTROL + name: operator for name, operator in OPERATORS.items()}
+    return compiled(rewritten(tree, _owner(like.function.__qualname__)), like.function, given)
 
 
 def _owner(name: str) -> str | None:

@@ -11,6 +11,7 @@ from lampion.ops.promote import as_tensor
 from lampion.symbolic import Symbolic, SymBool, SymInt, birth, from_front
 from lampion.tensor import Tensor
 from lampion_export.autograph.objects import TracedBase
+from lampion_export.autograph.packing import packed, unpacked
 from lampion_export.autograph.templates import (
     Growing,
     Grown,
@@ -19,11 +20,11 @@ from lampion_export.autograph.templates import (
     Lost,
     Meeting,
     Template,
+    general,
     is_ragged,
+    join,
     joined,
     leaves,
-    packed,
-    unpacked,
 )  # fmt: skip
 
 
@@ -298,9 +299,7 @@ def _element(items: list[Any]) -> Template:
         )
     at = Meeting("an item", user_code()[0], ("here", "there"), birth(), False)
     template = joined(items[0], items[0], at)
-    from lampion_export.autograph.templates import _general
-
-    template = _general(template, at)
+    template = general(template, at)
     for item in items[1:]:
         template = joined(template, item, at)
     if isinstance(template, Lost):
@@ -314,9 +313,7 @@ def _concatenated(a: TracedList, b: TracedList) -> Grown | list[Any]:
         if one.grown is None and not list.__len__(one):
             return other.content
     at = Meeting("an item", user_code()[0], ("in one list", "in the other"), birth(), False)
-    from lampion_export.autograph.templates import _join
-
-    found = _join(Known(a.content), Known(b.content), at)
+    found = join(Known(a.content), Known(b.content), at)
     if not isinstance(found, Growing):
         if isinstance(found, Lost):
             raise UntraceableError(found.why, "items of one kind")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 PLAIN = (int, float, complex, str, bytes)
 NOT_STATE = ("builtins", "numpy", "functools", "itertools", "collections", "typing", "abc", "enum", "random")
@@ -18,9 +18,13 @@ MISSING = _Missing()  # what a variable holds that was not assigned yet
 
 
 class TracedBase:
-    """Base of the lists of traced code."""
+    """Base of the lists of traced code. `TracedList` is the one kind there is; it registers itself as `kind`."""
 
     aliases: Sequence[Any] = ()
+    kind: ClassVar[Any]
+
+    def __init_subclass__(cls) -> None:
+        TracedBase.kind = cls
 
 
 def same_object(a: Any, b: Any) -> bool:

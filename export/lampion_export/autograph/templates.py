@@ -7,16 +7,13 @@ value of them.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-import lampion
 from lampion import dtypes
-from lampion.ops.promote import as_tensor
 from lampion.symbolic import Size, Spec, Symbolic, SymBool, SymInt, fresh_axis, is_from, same
 from lampion.symbolic_float import SymFloat
 from lampion.tape import Value, wrap
@@ -189,10 +186,11 @@ def joined(a: Any, b: Any, at: Meeting) -> Template:
             return Known(a)
         a = Known(a)
     b = b if isinstance(b, Template) else Known(b)
-    return _join(a, b, at)
+    return join(a, b, at)
 
 
-def _join(a: Template, b: Template, at: Meeting) -> Template:
+def join(a: Template, b: Template, at: Meeting) -> Template:
+    """The template of two."""
     if isinstance(a, Lost) or isinstance(b, Lost):
         return a if isinstance(a, Lost) else b
     if isinstance(a, Known) and isinstance(b, Known) and a == b:
@@ -204,16 +202,16 @@ def _join(a: Template, b: Template, at: Meeting) -> Template:
         if isinstance(x, Known) and x.value is MISSING:
             if isinstance(y, Late):
                 return y
-            inner = _general(y, at)
+            inner = general(y, at)
             if at.fill:
                 return Late(inner)
             why = f"`{at.name}` is assigned only {at.ways[1 if x is a else 0]}{_place(y)}"
             return inner if isinstance(inner, Half | Lost) else Half(inner, why, at.where)
     for x, y in ((a, b), (b, a)):
         if isinstance(x, Late):
-            return Late(_join(x.inner, y.inner if isinstance(y, Late) else y, at))
+            return Late(join(x.inner, y.inner if isinstance(y, Late) else y, at))
         if isinstance(x, Half):
-            found = _join(x.inner, y.inner if isinstance(y, Half) else y, at)
+            found = join(x.inner, y.inner if isinstance(y, Half) else y, at)
             return Half(found, x.why, x.where) if isinstance(y, Half) else found
     for x, y in ((a, b), (b, a)):
         if (
@@ -222,19 +220,19 @@ def _join(a: Template, b: Template, at: Meeting) -> Template:
             and not (isinstance(y, Known) and _is_option(y.value))
             and not isinstance(y, Selected)
         ):
-            return y if isinstance(y, Optional) else Optional(_general(y, at))
+            return y if isinstance(y, Optional) else Optional(general(y, at))
         if isinstance(x, Optional):
             inner = y.inner if isinstance(y, Optional) else _settled(_of_maybe(y), at) if _is_maybe(y) else y
-            return Optional(_join(x.inner, inner.inner if isinstance(inner, Optional) else inner, at))
+            return Optional(join(x.inner, inner.inner if isinstance(inner, Optional) else inner, at))
         if _is_maybe(x):
-            return _join(_settled(_of_maybe(x), at), y, at)
+            return join(_settled(_of_maybe(x), at), y, at)
     p, q = _expanded(a, at), _expanded(b, at)
     if isinstance(p, Leaf) and isinstance(q, Leaf):
         return _join_leaves(p, q, at) or at.conflict(a, b)
     if _are_old(a, b, at):
         return at.conflict(a, b)
     if isinstance(p, Parts) and isinstance(q, Parts) and p.kind is q.kind and _all_same(p.keys, q.keys):
-        return Parts(p.kind, p.keys, tuple(_join(x, y, at) for x, y in zip(p.parts, q.parts, strict=True)))
+        return Parts(p.kind, p.keys, tuple(join(x, y, at) for x, y in zip(p.parts, q.parts, strict=True)))
     if isinstance(p, Parts) and isinstance(q, Parts) and p.kind is q.kind is dict:
         return _join_dicts(p, q, at)
     if _is_list(p) and _is_list(q):
@@ -242,10 +240,10 @@ def _join(a: Template, b: Template, at: Meeting) -> Template:
     return _join_options(p, q) or at.conflict(a, b)
 
 
-def _general(x: Template, at: Meeting) -> Template:
+def general(x: Template, at: Meeting) -> Template:
     """A template that does not hold to the one value it was made of."""
     x = _expanded(x, at)
-    return Parts(x.kind, x.keys, tuple(_general(p, at) for p in x.parts)) if isinstance(x, Parts) else x
+    return Parts(x.kind, x.keys, tuple(general(p, at) for p in x.parts)) if isinstance(x, Parts) else x
 
 
 def _expanded(x: Template, at: Meeting) -> Template:
@@ -320,7 +318,7 @@ def _join_dicts(a: Parts, b: Parts, at: Meeting) -> Template:
     return Parts(
         dict,
         keys,
-        tuple(_join(sides[0].get(k, missing), sides[1].get(k, missing), e) for k, e in zip(keys, each, strict=True)),
+        tuple(join(sides[0].get(k, missing), sides[1].get(k, missing), e) for k, e in zip(keys, each, strict=True)),
     )
 
 
@@ -329,8 +327,8 @@ def _join_lists(a: Template, b: Template, at: Meeting) -> Template | None:
     items += [part for x in (a, b) if isinstance(x, Parts) for part in x.parts]
     element = items[0]
     for item in items[1:]:
-        element = _join(element, item, at)
-    element = _settled(_general(element, at), at)
+        element = join(element, item, at)
+    element = _settled(general(element, at), at)
     return (
         None
         if isinstance(element, Lost) or any(isinstance(x, Growing | Optional | Late) for x in walk(element))
@@ -391,117 +389,7 @@ def _agree(a: Size | None, b: Size | None) -> bool:
     return a is b if a is None or b is None else same(a, b)
 
 
-# ---- to Tensors and back ---------------------------------------------------------------------------------------------
-
-
-def packed(template: Template, value: Any) -> list[Tensor]:
-    """The Tensors that a value passes as. What is missing passes as zeros."""
-    if isinstance(template, Known | Lost):
-        return []
-    if isinstance(value, Unsure):
-        value = value.inner
-    if isinstance(template, Leaf):
-        return [_leaf(template, value)]
-    if isinstance(template, Late | Half):
-        return packed(template.inner, value)
-    if isinstance(template, Optional):
-        return _packed_optional(template, value)
-    if isinstance(template, Selected):
-        return [_selector(template, value)]
-    if isinstance(template, Growing):
-        return _packed_list(template.element, value)
-    assert isinstance(template, Parts)
-    items = [MISSING] * len(template.parts) if value is MISSING else _items(template, value)
-    return [t for part, item in zip(template.parts, items, strict=True) for t in packed(part, item)]
-
-
-def unpacked(template: Template, tensors: Iterator[Tensor], *, started: bool = True) -> Any:
-    """The value that some Tensors stand for. A `Late` one is missing until it `started`."""
-    if isinstance(template, Known):
-        return template.value
-    if isinstance(template, Lost):
-        return Unusable(template.why, template.where)
-    if isinstance(template, Leaf):
-        return _value(template, next(tensors))
-    if isinstance(template, Late):
-        value = unpacked(template.inner, tensors)
-        return value if started else MISSING
-    if isinstance(template, Half):
-        return Unsure(unpacked(template.inner, tensors), template, template.why, template.where)
-    if isinstance(template, Optional):
-        there = SymBool("is", next(tensors))
-        return Maybe(there, unpacked(template.inner, tensors), template)
-    if isinstance(template, Selected):
-        return Choice(template.options, SymInt.element(next(tensors)._value, 0))
-    if isinstance(template, Growing):
-        from lampion_export.autograph.growing import TracedList
-
-        columns = tuple(next(tensors) for _ in template.specs())
-        return TracedList.of(Grown(template.element, columns))
-    assert isinstance(template, Parts)
-    return _made(template, [unpacked(part, tensors, started=started) for part in template.parts])
-
-
-def _items(template: Parts, value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [value.get(key, MISSING) for key in template.keys]
-    if isinstance(value, list):
-        return list(list.__iter__(value))
-    return list(value) if isinstance(value, tuple) else [vars(value)[key] for key in template.keys]
-
-
-def _made(template: Parts, items: list[Any]) -> Any:
-    from lampion_export.autograph.growing import TracedList
-
-    if template.kind is list:
-        return TracedList(items)
-    if template.kind is dict:
-        return {k: v for k, v in zip(template.keys, items, strict=True) if v is not MISSING}
-    if issubclass(template.kind, tuple):
-        return template.kind(items) if template.kind is tuple else template.kind(*items)
-    made = copy.copy(object.__new__(template.kind))
-    made.__dict__.update(zip(template.keys, items, strict=True))
-    return made
-
-
-def _leaf(leaf: Leaf, value: Any) -> Tensor:
-    if isinstance(value, Maybe):
-        value = value.inner
-    if isinstance(value, Value):
-        value = wrap(value)
-    if value is MISSING or value is None or isinstance(value, Unusable):
-        return lampion.zeros(tuple(0 if n is None else n for n in leaf.dims), dtype=leaf.dtype)
-    tensor = as_tensor(value, leaf.dtype)
-    if len(leaf.dims) > tensor.ndim:  # a number that becomes a Tensor
-        return tensor.expand(tuple(1 if n is None else n for n in leaf.dims))
-    return tensor
-
-
-def _value(leaf: Leaf, tensor: Tensor) -> Any:
-    if leaf.kind == "tensor":
-        return tensor
-    if leaf.kind == "bool":
-        return SymBool("is", tensor)
-    return SymInt.element(tensor._value) if leaf.kind == "int" else SymFloat(tensor)
-
-
-def _packed_optional(template: Optional, value: Any) -> list[Tensor]:
-    if isinstance(value, Maybe):
-        return [as_tensor(value.there), *packed(template.inner, value.inner)]
-    there = value is not None and value is not MISSING
-    return [as_tensor(there), *packed(template.inner, value if there else MISSING)]
-
-
-def _selector(template: Selected, value: Any) -> Tensor:
-    if value is MISSING:
-        return as_tensor(0)
-    if not isinstance(value, Choice):
-        return as_tensor(next(i for i, x in enumerate(template.options) if same_object(x, value)))
-    places = [next(i for i, x in enumerate(template.options) if same_object(x, own)) for own in value.options]
-    return lampion.tensor(places)[value.index]
-
-
-# ---- columns of lists ------------------------------------------------------------------------------------------------
+# ---- what columns a list has ---------------------------------------------------------------------------------------
 
 
 def walk(template: Template) -> Iterator[Template]:
@@ -526,58 +414,6 @@ def column_specs(leaf: Leaf) -> list[Spec]:
     if is_ragged(leaf):
         return [Spec((fresh_axis(),), leaf.dtype.numpy), Spec((fresh_axis(), len(leaf.dims)), np.int64)]
     return [Spec((fresh_axis(), *leaf.dims), leaf.dtype.numpy)]
-
-
-def columns_of(leaf: Leaf, items: list[Tensor]) -> list[Tensor]:
-    """The columns of some items."""
-    if is_ragged(leaf):
-        flat = [x.reshape(-1) for x in items] or [lampion.zeros(0, dtype=leaf.dtype)]
-        shapes = [shape_of(x) for x in items]
-        return [
-            lampion.cat(flat),
-            lampion.stack(shapes) if shapes else lampion.zeros(0, len(leaf.dims), dtype=dtypes.int64),
-        ]
-    if not items:
-        return [lampion.zeros((0, *leaf.dims), dtype=leaf.dtype)]
-    return [lampion.stack(items)]
-
-
-def shape_of(x: Tensor) -> Tensor:
-    """The shape as an int64 Tensor."""
-    return lampion.stack([as_tensor(n, dtypes.int64) for n in x.shape])
-
-
-def _packed_list(element: Template, value: Any) -> list[Tensor]:
-    content = getattr(value, "content", value)
-    own = leaves(element)
-    if isinstance(content, Grown):
-        return _converted(content, element, own)
-    items = [] if content is MISSING else [packed(element, item) for item in content]
-    if not own:
-        return [lampion.zeros(len(items), dtype=dtypes.bool_)]
-    return [column for i, leaf in enumerate(own) for column in columns_of(leaf, [item[i] for item in items])]
-
-
-def _converted(content: Grown, element: Template, own: list[Leaf]) -> list[Tensor]:
-    """The columns for a more general kind of item."""
-    columns = iter(content.columns)
-    result: list[Tensor] = []
-    for old, new in zip(leaves(content.element), own, strict=True):
-        first = as_tensor(next(columns), new.dtype)
-        if is_ragged(old):
-            result += [first, next(columns)]
-        elif is_ragged(new):
-            shape = lampion.stack([as_tensor(n, dtypes.int64) for n in old.dims])
-            result += [first.reshape(-1), shape.expand(first.shape[0], len(old.dims))]
-        else:
-            result.append(
-                first.reshape(first.shape[0], *[1] * (len(new.dims) - len(old.dims)), *first.shape[1:]).expand(
-                    first.shape[0], *new.dims
-                )
-                if len(new.dims) > len(old.dims)
-                else first
-            )
-    return result or list(content.columns)
 
 
 def _is_ragged_first(element: Template) -> bool:
