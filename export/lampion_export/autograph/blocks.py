@@ -17,7 +17,7 @@ from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_
 from lampion.tape import Trace, Value, depth, recording, wrap
 from lampion.tensor import Tensor
 from lampion_export.autograph.growing import TracedList
-from lampion_export.autograph.heap import Alias, Heap, Left, Memory
+from lampion_export.autograph.heap import Aliases, Heap, Left, Memory
 from lampion_export.autograph.objects import MISSING, same_object
 from lampion_export.autograph.packing import packed, unpacked
 from lampion_export.autograph.places import Place
@@ -92,10 +92,9 @@ def aliased(value: Any, sources: list[Any]) -> Any:
     """The value, knowing which objects it is on some way: a change of it would have to change these."""
     if isinstance(value, Tensor) and not any(isinstance(x, Value) for x in sources):
         bases = [x if x._origin is None else x._origin[0] for x in sources if isinstance(x, Tensor)]
-        value._aliases = [*map(Alias, bases), *[a for x in bases for a in x._aliases]]
+        value._aliases = (Aliases(bases),)
     elif isinstance(value, TracedList):
-        lists = [x for x in sources if isinstance(x, TracedList)]
-        value.aliases = [*map(Alias, lists), *[a for x in lists for a in x.aliases]]
+        value._aliases = (Aliases(x for x in sources if isinstance(x, TracedList)),)
     return value
 
 

@@ -212,7 +212,7 @@ class TracedList(TracedBase, list[Any]):
     __rmul__ = __mul__
 
     def _only(self) -> None:
-        if any(other() is not None for other in self.aliases):
+        if any(other() is not None for other in self._aliases):
             raise UntraceableError(
                 "a list is changed that may be another one too, which depends on the data", "a branch for each list"
             )

@@ -214,26 +214,31 @@ class Left:
         return id(x) in self._touched or not all(map(operator.is_, new, old))
 
 
-class Alias:
-    """An object that another one is on some way through the program: gives it, as long as the program has a name for it."""
+class Aliases:
+    """The objects that another one is on some way through the program: gives one for which the program has a name, if any."""
 
-    def __init__(self, x: Any) -> None:
-        self._ref = weakref.ref(x)
+    def __init__(self, sources: Iterable[Any]) -> None:
+        self._refs: dict[int, weakref.ref[Any]] = {}
+        for x in sources:
+            self._refs[id(x)] = weakref.ref(x)
+            for more in x._aliases:
+                self._refs |= {key: ref for key, ref in more._refs.items() if ref() is not None}
 
     def __call__(self) -> Any:
-        x = self._ref()
-        return x if x is not None and _has_name(x) else None
+        alive = [x for ref in self._refs.values() if (x := ref()) is not None]
+        named = _named_objects() if alive else ()
+        return next((x for x in alive if id(x) in named), None)
 
 
-def _has_name(x: Any) -> bool:
-    """Whether a variable of the user's functions that are running, or what it holds, is an object."""
+def _named_objects() -> Container[int]:
+    """The ids of what the variables of the user's running functions hold, and of what is in that."""
     found: list[Any] = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") != "lampion_export.trace":
         if is_users(frame.f_code):
             found += frame.f_locals.values()
         frame = frame.f_back
-    return id(x) in Heap(*found).known
+    return Heap(*found).known
 
 
 def _same(place: Place, a: Any, b: Any) -> bool:

@@ -20,7 +20,7 @@ MISSING = _Missing()  # what a variable holds that was not assigned yet
 class TracedBase:
     """Base of the lists of traced code. `TracedList` is the one kind there is; it registers itself as `kind`."""
 
-    aliases: Sequence[Any] = ()
+    _aliases: Sequence[Any] = ()
     kind: ClassVar[Any]
 
     def __init_subclass__(cls) -> None:
