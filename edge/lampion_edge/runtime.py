@@ -73,8 +73,14 @@ def _spec(argument: Any) -> TensorSpec:
     return TensorSpec(argument.name, _NUMPY_NAMES.get(argument.type, argument.type), tuple(shape))
 
 
+_CHECK = re.compile(r"Name:'check: (.*)' Status Message", re.DOTALL)  # a node that the model's own assert became
+
+
 def _sentence(error: Exception) -> str:
     """What onnxruntime says, without its numbers, source files and line breaks."""
+    check = _CHECK.search(str(error))
+    if check:
+        return check[1]
     text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
     text = re.sub(r"\S*/\S+\.(?:cc|h|hpp):\d+ \S+ ", "", text)
     return " ".join(text.split())

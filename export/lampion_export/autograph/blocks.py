@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Raised(BaseException):
     def __init__(self, error: Any, where: str) -> None:
         kind = error if isinstance(error, type) else type(error)
         words = "" if isinstance(error, type) else f": {error}"
-        super().__init__(f"{kind.__name__}{words} ({where})")
+        super().__init__(f"{kind.__name__}{words} ({Path(where).name})")
 
 
 # ---- a branch --------------------------------------------------------------------------------------------------------

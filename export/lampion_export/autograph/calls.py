@@ -98,7 +98,7 @@ def _from_library(function: Any) -> Any:
     """A function that is not the user's: it gets plain values, and the user's functions in their new form."""
     if isinstance(getattr(function, "__self__", None), str | dict | set):
         return functools.partial(_of_container, function)
-    if function is cond or isinstance(function, BuiltinMethodType):
+    if function is cond or isinstance(function, BuiltinMethodType) or _takes_texts(function):
         return function
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -108,6 +108,13 @@ def _from_library(function: Any) -> Any:
         return (special or function)(*given, **named)
 
     return call
+
+
+def _takes_texts(function: Any) -> bool:
+    """Whether a function shows texts to somebody: an exception, a warning, a log."""
+    if isinstance(function, type):
+        return issubclass(function, BaseException)
+    return getattr(function, "__module__", "") in ("warnings", "_warnings", "logging")
 
 
 def _of_container(method: Any, *args: Any, **kwargs: Any) -> Any:

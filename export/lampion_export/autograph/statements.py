@@ -6,6 +6,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from lampion.checks import check
@@ -113,7 +114,7 @@ def assert_(test: Any, message: Thunk | None) -> None:
     words = "" if message is None else str(message())
     where, text = user_code()
     if isinstance(holds, SymBool):
-        check(holds, f"{words or text} ({where})")
+        check(holds, f"{words or text} ({Path(where).name})")
     elif not holds:
         raise_(AssertionError(words) if words else AssertionError())
 
