@@ -326,19 +326,19 @@ def _concatenated(a: TracedList, b: TracedList) -> Grown | list[Any]:
 
 
 def stack(tensors: TracedList, dim: int = 0) -> Tensor:
-    """`lampion.stack`"""
-    column = tensors.column()
+    """`lampion.stack`: its own numbers, as what is written to them must not reach the list."""
+    column = tensors.column().clone()
     return column.movedim(0, dim) if dim else column
 
 
 def cat(tensors: TracedList, dim: int = 0) -> Tensor:
     """`lampion.cat`"""
-    return tensors.joined(dim)
+    return tensors.joined(dim).clone()
 
 
 def tensor(data: TracedList, *, dtype: Any = None, **_: Any) -> Tensor:
     """`lampion.tensor` of numbers"""
-    column = tensors_column(data)
+    column = tensors_column(data).clone()
     return column if dtype is None else as_tensor(column, dtype)
 
 

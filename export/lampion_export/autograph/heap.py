@@ -82,6 +82,8 @@ class Heap:
             self._push([x.__self__, x.__func__], name)
         elif isinstance(x, functools.partial):
             self._push([x.func, *x.args, *x.keywords.values()], name)
+        elif isinstance(x, TracedList) and x.grown is not None:
+            self._add(Items(x, name), x.grown.columns)
         elif isinstance(x, list | deque):
             self._add(Items(x, name), list.__iter__(x) if isinstance(x, list) else x)
         elif isinstance(x, dict):
