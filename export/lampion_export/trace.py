@@ -144,7 +144,9 @@ def _checked(outputs: dict[str, Value], record: Trace) -> dict[str, Value]:
     """The outputs, the first of them only where all that the program asserts holds."""
     if record.checks:
         name, value = next(iter(outputs.items()))
-        checked: Tensor = Checked(tuple(m for _, m in record.checks))(wrap(value), *[holds for holds, _ in record.checks])
+        checked: Tensor = Checked(tuple(m for _, m in record.checks))(
+            wrap(value), *[holds for holds, _ in record.checks]
+        )
         outputs = outputs | {name: checked._value}
     return outputs
 
