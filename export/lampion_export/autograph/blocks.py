@@ -89,11 +89,17 @@ def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Left]], 
         place.set(aliased(unpacked(template, remaining), sources))
 
 
+def _base(x: Tensor) -> Tensor:
+    """What a view, or a view of a view, looks at in the end."""
+    while x._origin is not None:
+        x = x._origin[0]
+    return x
+
+
 def aliased(value: Any, sources: list[Any]) -> Any:
     """The value, knowing which objects it is on some way: a change of it would have to change these."""
     if isinstance(value, Tensor) and not any(isinstance(x, Value) for x in sources):
-        bases = [x if x._origin is None else x._origin[0] for x in sources if isinstance(x, Tensor)]
-        value._aliases = (Aliases(bases),)
+        value._aliases = (Aliases(_base(x) for x in sources if isinstance(x, Tensor)),)
     elif isinstance(value, TracedList):
         value._aliases = (Aliases(x for x in sources if isinstance(x, TracedList)),)
     return value

@@ -122,8 +122,6 @@ class Function(ast.NodeTransformer):
             if isinstance(statement, ast.If) and (ends(statement.body) or ends(statement.orelse)):
                 return result + self._statement(folded(statement, rest))
             result += self._statement(statement)
-            if isinstance(statement, LOOPS) and not jumps(statement, ast.Return):
-                continue
             flags = self._flags(statement)
             self.read.update(flags)
             stopped = (
@@ -137,9 +135,7 @@ class Function(ast.NodeTransformer):
     def _flags(self, statement: ast.stmt) -> list[str]:
         """The flags that a jump inside of a statement sets."""
         found = [DONE] if jumps(statement, ast.Return) else []
-        if not isinstance(statement, LOOPS):
-            found += [self._flag(kind) for kind in (ast.Break, ast.Continue) if jumps(statement, kind)]
-        return found
+        return found + [self._flag(kind) for kind in (ast.Break, ast.Continue) if jumps(statement, kind)]
 
     def _flag(self, kind: type[ast.stmt]) -> str:
         return f"{PREFIX}{kind.__name__.lower()}_{self.loops[-1]}"
