@@ -17,8 +17,9 @@ from lampion.ops.promote import as_tensor
 from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_from, same
 from lampion.tape import Trace, Value, depth, recording, wrap
 from lampion.tensor import Tensor
+from lampion_export.autograph.aliases import Aliases, base, becomes_item
 from lampion_export.autograph.growing import TracedList
-from lampion_export.autograph.heap import Aliases, Heap, Left, Memory
+from lampion_export.autograph.heap import Heap, Left, Memory
 from lampion_export.autograph.objects import MISSING, same_object
 from lampion_export.autograph.packing import packed, unpacked
 from lampion_export.autograph.places import Place
@@ -89,19 +90,14 @@ def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Left]], 
         place.set(aliased(unpacked(template, remaining), sources))
 
 
-def _base(x: Tensor) -> Tensor:
-    """What a view, or a view of a view, looks at in the end."""
-    while x._origin is not None:
-        x = x._origin[0]
-    return x
-
-
 def aliased(value: Any, sources: list[Any]) -> Any:
     """The value, knowing which objects it is on some way: a change of it would have to change these."""
     if isinstance(value, Tensor) and not any(isinstance(x, Value) for x in sources):
-        value._aliases = (Aliases(_base(x) for x in sources if isinstance(x, Tensor)),)
+        value._aliases = (Aliases(base(x) for x in sources if isinstance(x, Tensor)),)
     elif isinstance(value, TracedList):
         value._aliases = (Aliases(x for x in sources if isinstance(x, TracedList)),)
+        for x in sources if value.grown is not None else ():
+            becomes_item(x)
     return value
 
 

@@ -10,6 +10,7 @@ from lampion.errors import UntraceableError, user_code
 from lampion.ops.promote import as_tensor
 from lampion.symbolic import Symbolic, SymBool, SymInt, birth, from_front
 from lampion.tensor import Tensor
+from lampion_export.autograph.aliases import Aliases
 from lampion_export.autograph.objects import TracedBase
 from lampion_export.autograph.packing import packed, unpacked
 from lampion_export.autograph.templates import (
@@ -143,7 +144,8 @@ class TracedList(TracedBase, list[Any]):
         if self.grown is None and not (isinstance(items, TracedList) and items.grown is not None):
             list.extend(self, items)
         else:
-            self.content = _concatenated(self, items if isinstance(items, TracedList) else TracedList(items))
+            items = items if isinstance(items, TracedList) else TracedList(items)
+            self.content = _concatenated(self, items)
 
     def insert(self, at: Any, x: Any) -> None:
         """Puts an item before that at a place."""
@@ -265,6 +267,8 @@ class Columns:
                 found += _ragged_items(next(columns), next(columns), places)
             else:
                 found.append(next(columns)[places])
+        for column in found:  # an item of the new list is one of the old list too
+            column._aliases = (Aliases(self.grown.columns),)
         return TracedList.of(Grown(self.grown.element, tuple(found) or (places > -1,)))
 
 
@@ -319,6 +323,8 @@ def _concatenated(a: TracedList, b: TracedList) -> Grown | list[Any]:
             raise UntraceableError(found.why, "items of one kind")
         found = Growing(_element([*a.content, *b.content]))
     columns = [lampion.cat([x, y]) for x, y in zip(packed(found, a), packed(found, b), strict=True)]
+    for column in columns:
+        column._aliases = (Aliases(x for side in (a, b) if side.grown is not None for x in side.grown.columns),)
     return Grown(found.element, tuple(columns))
 
 

@@ -9,12 +9,10 @@ import copy
 import dis
 import functools
 import operator
-import sys
-import weakref
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from functools import cache
-from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -61,6 +59,11 @@ class Heap:
     def known(self) -> Container[int]:
         """The ids of all objects that were reached."""
         return self._seen.keys()
+
+    @property
+    def objects(self) -> dict[int, Any]:
+        """All objects that were reached, by id."""
+        return self._seen
 
     def remember(self) -> Memory:
         """What all places hold now."""
@@ -214,33 +217,6 @@ class Left:
 
     def _differ(self, x: Any, new: Iterable[Any], old: Iterable[Any]) -> bool:
         return id(x) in self._touched or not all(map(operator.is_, new, old))
-
-
-class Aliases:
-    """The objects that another one is on some way through the program: gives one for which the program has a name, if any."""
-
-    def __init__(self, sources: Iterable[Any]) -> None:
-        self._refs: dict[int, weakref.ref[Any]] = {}
-        for x in sources:
-            self._refs[id(x)] = weakref.ref(x)
-            for more in x._aliases:
-                self._refs |= {key: ref for key, ref in more._refs.items() if ref() is not None}
-
-    def __call__(self) -> Any:
-        alive = [x for ref in self._refs.values() if (x := ref()) is not None]
-        named = _named_objects() if alive else ()
-        return next((x for x in alive if id(x) in named), None)
-
-
-def _named_objects() -> Container[int]:
-    """The ids of what the variables of the user's running functions hold, and of what is in that."""
-    found: list[Any] = []
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") != "lampion_export.trace":
-        if is_users(frame.f_code):
-            found += frame.f_locals.values()
-        frame = frame.f_back
-    return Heap(*found).known
 
 
 def _same(place: Place, a: Any, b: Any) -> bool:

@@ -21,6 +21,7 @@ class TracedBase:
     """Base of the lists of traced code. `TracedList` is the one kind there is; it registers itself as `kind`."""
 
     _aliases: Sequence[Any] = ()
+    grown: Any = None
     kind: ClassVar[Any]
 
     def __init_subclass__(cls) -> None:

@@ -13,6 +13,7 @@ from lampion.symbolic import SymBool, SymInt
 from lampion.symbolic_float import SymFloat
 from lampion.tape import Value, wrap
 from lampion.tensor import Tensor
+from lampion_export.autograph.aliases import becomes_item
 from lampion_export.autograph.objects import MISSING, TracedBase, same_object
 from lampion_export.autograph.proxies import Choice, Maybe, Unsure, Unusable
 from lampion_export.autograph.templates import (
@@ -160,6 +161,8 @@ def _packed_list(element: Template, value: Any) -> list[Tensor]:
     if isinstance(content, Grown):
         return _converted(content, element, own)
     items = [] if content is MISSING else [packed(element, item) for item in content]
+    if items:
+        becomes_item(content)
     if not own:
         return [lampion.zeros(len(items), dtype=dtypes.bool_)]
     return [column for i, leaf in enumerate(own) for column in columns_of(leaf, [item[i] for item in items])]

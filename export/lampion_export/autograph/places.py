@@ -133,7 +133,9 @@ class Numbers(Place):
         return self.owner._value
 
     def set(self, value: Any) -> None:
+        aliases, self.owner._aliases = self.owner._aliases, ()  # which only the user's own writing asks for
         self.owner._rename(value, True)
+        self.owner._aliases = aliases
 
 
 def _usable(value: Any) -> Any:
