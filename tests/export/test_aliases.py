@@ -99,6 +99,16 @@ def the_last_row_of_a_loop(x: Any) -> Any:
     return x
 
 
+def what_one_branch_put_into_a_list(x: Any) -> Any:
+    row, rows = x[0] * 1, [x[0]]
+    if x.sum() > 20:
+        row = row * 2
+    else:
+        rows.insert(0, row)
+    row += 1
+    return lampion.stack(rows).sum(0) + row
+
+
 KEPT: list[Callable[[Any], Any]] = [
     rows_are_views,
     a_row_at_a_place_is_a_view,
@@ -112,6 +122,7 @@ REFUSED: list[Callable[[Any], Any]] = [
     rows_in_a_list,
     one_of_two,
     the_last_row_of_a_loop,
+    what_one_branch_put_into_a_list,
 ]
 
 

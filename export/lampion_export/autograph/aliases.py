@@ -36,6 +36,12 @@ class InAList:
         return next((x for x in named_objects().values() if isinstance(x, TracedBase) and x.grown is not None), None)
 
 
+def aliases(sources: list[Any]) -> tuple[Any, ...]:
+    """The aliases of what is one of some objects: these, and theirs."""
+    listed = any(isinstance(alias, InAList) for x in sources for alias in x._aliases)
+    return (Aliases(sources), *([InAList()] if listed else []))
+
+
 def becomes_item(x: Any) -> None:
     """Notes that what is written to the Tensors in x from now on would have to reach a list's columns, and can't."""
     if isinstance(x, Tensor):

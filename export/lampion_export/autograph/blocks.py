@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from lampion.ops.promote import as_tensor
 from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_from, same
 from lampion.tape import Trace, Value, depth, recording, wrap
 from lampion.tensor import Tensor
-from lampion_export.autograph.aliases import Aliases, base, becomes_item
+from lampion_export.autograph.aliases import aliases, base, becomes_item
 from lampion_export.autograph.growing import TracedList
 from lampion_export.autograph.heap import Heap, Left, Memory
 from lampion_export.autograph.objects import MISSING, same_object
@@ -85,20 +85,29 @@ def _join_sides(test: SymBool, memory: Memory, sides: list[tuple[Trace, Left]], 
         outputs = list(If(tuple(_either(a.data, b.data, start) for a, b in pairs), *blocks).on(_condition(test)))
     if checked:
         check(SymBool("is", outputs.pop()), messages(*traces))
-    remaining = iter(outputs)
-    for place, template, *sources in zip(places, templates, *originals, strict=True):
-        place.set(aliased(unpacked(template, remaining), sources))
+    hand_out(dict(zip(places, templates, strict=True)), outputs, list(zip(*originals, strict=True)))
 
 
-def aliased(value: Any, sources: list[Any]) -> Any:
-    """The value, knowing which objects it is on some way: a change of it would have to change these."""
-    if isinstance(value, Tensor) and not any(isinstance(x, Value) for x in sources):
-        value._aliases = (Aliases(base(x) for x in sources if isinstance(x, Tensor)),)
-    elif isinstance(value, TracedList):
-        value._aliases = (Aliases(x for x in sources if isinstance(x, TracedList)),)
-        for x in sources if value.grown is not None else ():
-            becomes_item(x)
-    return value
+def hand_out(
+    templates: dict[Place, Template],
+    tensors: Sequence[Tensor],
+    sources: Sequence[Sequence[Any]],
+    *,
+    started: bool = True,
+) -> None:
+    """Gives places their values, which know the objects that they are on some way: a change would have to change these."""
+    remaining = iter(tensors)
+    values = [unpacked(template, remaining, started=started) for template in templates.values()]
+    for value, origins in zip(values, sources, strict=True):
+        if isinstance(value, TracedList) and value.grown is not None:
+            for origin in origins:
+                becomes_item(origin)
+    for place, value, origins in zip(templates, values, sources, strict=True):
+        if isinstance(value, Tensor) and not any(isinstance(x, Value) for x in origins):
+            value._aliases = aliases([base(x) for x in origins if isinstance(x, Tensor)])
+        elif isinstance(value, TracedList):
+            value._aliases = aliases([x for x in origins if isinstance(x, TracedList)])
+        place.set(value)
 
 
 def _block(trace: Trace, templates: list[Template], values: list[Any], checked: bool) -> Block:
@@ -206,9 +215,7 @@ class Turns:
         outputs = list(Loop(tuple(specs), block, len(state), limit).on(start, *before))
         if turn.trace.checks:
             check(SymBool("is", outputs.pop()), messages(turn.trace))
-        remaining = iter(outputs)
-        for place, template in self.carried.items():
-            place.set(aliased(unpacked(template, remaining), [turn.originals[place], self.memory.held[place]]))
+        hand_out(self.carried, outputs, [(turn.originals[place], self.memory.held[place]) for place in self.carried])
 
 
 def _grown(inside: Value, after: Tensor, before: Tensor, limit: Size | None, turns: Turns) -> Spec:
@@ -253,8 +260,7 @@ class Turn:
         self.after = left.frozen(self.originals)
 
     def _run(self, turns: Turns, counter: Value) -> None:
-        tensors = iter([wrap(v) for v in self.inputs[1:]])
-        for place, template in turns.carried.items():
-            place.set(aliased(unpacked(template, tensors, started=False), turns.brought[place]))
+        sources = [turns.brought[place] for place in turns.carried]
+        hand_out(turns.carried, [wrap(v) for v in self.inputs[1:]], sources, started=False)
         turns.body(SymInt.element(counter, 0))
         self.next = turns.go()
