@@ -97,6 +97,13 @@ def read_json(body: bytes) -> Object:
     return request
 
 
+def check_load(parameters: Mapping[str, Any] | None) -> None:
+    """Refuse to load a model in another way than it lies on disk; raises `UnsupportedError` naming the parameter."""
+    for name in parameters or ():
+        field, hint = f"parameters.{name}", "put the files into the repository, then load"
+        raise UnsupportedError(f"{field}: a model is loaded as it lies on disk", field=field, hint=hint)
+
+
 _REQUIRED = object()
 
 

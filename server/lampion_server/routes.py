@@ -19,6 +19,7 @@ from lampion_server.http import json_response, read_body, server_timing, while_c
 from lampion_server.metadata import release, repository_line
 from lampion_server.photos import read_photos
 from lampion_server.protocol import (
+    check_load,
     read_json,
     read_raw,
     read_request,
@@ -100,6 +101,8 @@ async def index(request: Request, plane: DataPlane) -> Response:
 
 
 async def load(request: Request, plane: DataPlane) -> Response:
+    body = await read_body(request, plane.settings)
+    check_load(read_json(body).get("parameters") if body else None)
     await plane.load(request.path_params["model"])
     return _lines(request, plane)
 

@@ -17,7 +17,7 @@ from lampion_server.grpc.schema import message
 from lampion_server.grpc.tensors import read_tensors, write_tensors
 from lampion_server.infer import InferRequest, Wanted
 from lampion_server.metadata import model_metadata, release, repository_line
-from lampion_server.protocol import OWN_PARAMETERS
+from lampion_server.protocol import OWN_PARAMETERS, check_load
 
 # The deadline is one of `time.monotonic`, None without; the answer is a message, or what JSON says of it.
 Handler = Callable[[Any, DataPlane, float | None], Awaitable[Any]]
@@ -74,9 +74,7 @@ async def index(request: Any, plane: DataPlane, deadline: float | None) -> Any:
 
 async def load(request: Any, plane: DataPlane, deadline: float | None) -> Any:
     _only_repository(request)
-    for name in request.parameters:
-        field, hint = f"parameters.{name}", "put the files into the repository, then load"
-        raise UnsupportedError(f"{field}: a model is loaded as it lies on disk", field=field, hint=hint)
+    check_load(request.parameters)
     await plane.load(request.model_name)
     return {}
 
