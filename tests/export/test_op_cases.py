@@ -36,6 +36,7 @@ def test_exported_equals_eager_at_three_other_batch_sizes(case: Case) -> None:
     assert [d for inputs in others for d in differences(subject, session, inputs)] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", [c for c in EXPORTED if AXES.get(c.name)], ids=str)
 def test_every_axis_that_can_varies(case: Case) -> None:
     """All at once; the table of axes is found by coverage.py."""
@@ -46,6 +47,7 @@ def test_every_axis_that_can_varies(case: Case) -> None:
     assert [d for inputs in others for d in differences(subject, session, inputs)] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("opset", [OLDEST, NEWEST])
 @pytest.mark.parametrize("case", EXPORTED, ids=str)
 def test_other_opsets(case: Case, opset: int) -> None:
