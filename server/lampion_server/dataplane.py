@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lampion_edge import Card, Label, TensorSpec, usable_cores
+from lampion_edge import Card, TensorSpec, usable_cores
 from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
 from lampion_server.decoder import Decoder
 from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
@@ -21,6 +21,8 @@ from lampion_server.repository import Repository
 from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.settings import Settings
 from lampion_server.statistics import ModelStatistics, Statistics
+from lampion_server.tasks import PHOTOS, Prediction, Task, task_of
+from lampion_server.tasks.task import prediction
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,11 @@ class Inference:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The labels of each photo, the model that gave them, and the seconds for decoding, queue and computation."""
+    """What each item is, the model that says so, and the seconds for decoding, queue and computation."""
 
     model: str
     version: str
-    labels: list[list[Label]]
+    predictions: list[Prediction]
     decode: float
     queue: float
     compute: float
@@ -60,9 +62,9 @@ class Predictions:
 
 @dataclass(frozen=True)
 class _Shown:
-    """One photo's labels, its share of the computation and the seconds its decoding took."""
+    """One item's prediction, its share of the computation and the seconds its decoding took."""
 
-    labels: list[Label]
+    prediction: Prediction
     answer: Answer
     decode: float
 
@@ -81,7 +83,7 @@ class DataPlane:
         self.metrics = metrics or Metrics()
         self.statistics = Statistics()
         self.grpc_port: int | None = None  # the one taken, while gRPC is served
-        self._decoder = Decoder(usable_cores(), self.settings.max_queue, self.settings.max_pixels)
+        self._decoder = Decoder(usable_cores(), self.settings.max_queue)
 
     async def infer(
         self,
@@ -123,32 +125,35 @@ class DataPlane:
         self,
         model: str,
         version: str | None,
-        photos: Sequence[bytes],
+        items: Sequence[Any],
         top: int | None = None,
         threshold: float = 0.0,
         deadline: float | None = None,
     ) -> Predictions:
-        """The labels of photos (bytes of image files), the most probable first, those below `threshold` left out.
+        """What the model says of photos or sounds (bytes of files) or of records (as JSON has them), by its card's task.
 
-        `top` is the number of labels per photo, by default the card's. One photo that can't be decoded fails the
-        request with `BadRequestError`, whose field is `photos[i]`. Raises what `infer` raises.
+        Labels come the most probable first, those below `threshold` left out, `top` of them, by default the card's
+        number. One item that can't be read fails the request with `BadRequestError`, whose field is `photos[i]`,
+        `sounds[i]` or `records[i]`. Raises what `infer` raises.
         """
-        with self._counted(model, version) as (served, statistics), self._decoder.admitted(len(photos)):
-            _check_photos(served, photos)
+        with self._counted(model, version) as (served, statistics), self._decoder.admitted(len(items)):
+            task = task_of(served.session.card.task)
+            noun = "photos" if task is PHOTOS else task.many
+            if not items:
+                raise BadRequestError(f"expected at least one of {noun}, got none", field=noun)
             size = min(served.scheduler.max_batch, self.settings.max_queue)
             shown: list[_Shown] = []
             async with self._until(deadline) as limit:
-                for first in range(0, len(photos), size):
-                    work = [self._show(served, photo, top, limit) for photo in photos[first : first + size]]
-                    shown += _first_error(await asyncio.gather(*work, return_exceptions=True), first)
-            for photo in shown:
-                statistics.answered(photo.answer, 1, photo.decode)
-            labels = [[label for label in photo.labels if label.probability >= threshold] for photo in shown]
+                for first in range(0, len(items), size):
+                    work = [self._show(served, task, one, top, threshold, limit) for one in items[first : first + size]]
+                    shown += _first_error(await asyncio.gather(*work, return_exceptions=True), noun, first)
+            for one in shown:
+                statistics.answered(one.answer, 1, one.decode)
             return Predictions(
-                *(served.name, served.version, labels),
-                decode=max(photo.decode for photo in shown),
-                queue=max(photo.answer.queue for photo in shown),
-                compute=max(photo.answer.compute for photo in shown),
+                *(served.name, served.version, [one.prediction for one in shown]),
+                decode=max(one.decode for one in shown),
+                queue=max(one.answer.queue for one in shown),
+                compute=max(one.answer.compute for one in shown),
             )
 
     def metadata(self, model: str, version: str | None = None) -> Metadata:
@@ -198,11 +203,14 @@ class DataPlane:
         await asyncio.to_thread(self.repository.close)
         await asyncio.to_thread(self._decoder.close)
 
-    async def _show(self, served: Model, photo: bytes, top: int | None, deadline: float) -> _Shown:
-        inputs, decode = await self._decoder.decode(served.session, photo)
+    async def _show(
+        self, served: Model, task: Task, item: Any, top: int | None, threshold: float, deadline: float
+    ) -> _Shown:
+        session = served.session
+        inputs, decode = await self._decoder.decode(lambda: task.prepare(session, item, self.settings))
         self.metrics.decoded(served.name, decode)
         answer = await self._submit(served, inputs, None, deadline)
-        return _Shown(served.session.labels_from(answer.outputs, top)[0], answer, decode)
+        return _Shown(prediction(session, answer.outputs, top, threshold), answer, decode)
 
     async def _submit(self, served: Model, inputs: Arrays, outputs: Names, deadline: float) -> Answer:
         answer = await served.submit(inputs, outputs, deadline)
@@ -269,23 +277,15 @@ def _rows(inputs: Arrays) -> int:
     return next((len(array) for array in inputs.values() if array.ndim), 1)
 
 
-def _check_photos(served: Model, photos: Sequence[bytes]) -> None:
-    card = served.session.card
-    if card.task != "image-classification":
-        message = f"model {served.name} takes no photos: the task on its card is {card.task}"
-        raise BadRequestError(message, field="model", hint="send it tensors, to infer")
-    if not photos:
-        raise BadRequestError("expected at least one photo, got none", field="photos")
-
-
-def _first_error(results: Sequence[_Shown | BaseException], first: int) -> list[_Shown]:
-    """The results, or the error of the first photo that failed, with its place in the request."""
+def _first_error(results: Sequence[_Shown | BaseException], noun: str, first: int) -> list[_Shown]:
+    """The results, or the error of the first item that failed, with its place in the request."""
     for index, result in enumerate(results, first):
         if isinstance(result, BaseException):
             told = as_server_error(result)
             if not isinstance(told, BadRequestError):
                 raise result
-            field = f"photos[{index}]"
+            inside = told.field if (told.field or "").startswith(".") else ""
+            field = told.field if told.field == "model" else f"{noun}[{index}]{inside}"
             reason = str(told).removeprefix("photo: ")  # what edge calls a photo that has no file name
             raise BadRequestError(f"{field}: {reason}", field=field, hint=told.hint) from result
     return [result for result in results if not isinstance(result, BaseException)]

@@ -87,14 +87,19 @@ def _open_size(spec: TensorSpec, size: int) -> tuple[int, ...]:
 
 def read_json(body: bytes) -> Object:
     """The JSON object in `body`; raises `BadRequestError` for anything else."""
-    try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        hint = "NaN and Infinity are not JSON; send such values as binary data" if b"NaN" in body else None
-        raise BadRequestError(f"the body is not valid JSON: {error}", field="body", hint=hint) from None
+    request = read_any_json(body)
     if not isinstance(request, dict):
         raise BadRequestError(f"the body: expected a JSON object, got {type(request).__name__}", field="body")
     return request
+
+
+def read_any_json(body: bytes) -> Any:
+    """The JSON in `body`; raises `BadRequestError` if it is none."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        hint = "NaN and Infinity are not JSON; send such values as binary data" if b"NaN" in body else None
+        raise BadRequestError(f"the body is not valid JSON: {error}", field="body", hint=hint) from None
 
 
 def check_load(parameters: Mapping[str, Any] | None) -> None:

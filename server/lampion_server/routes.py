@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lampion_server import examples, metadata
+from lampion_server.bodies import read_items
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import BadRequestError
 from lampion_server.http import json_response, read_body, server_timing, while_connected
 from lampion_server.metadata import release, repository_line
-from lampion_server.photos import read_photos
 from lampion_server.protocol import (
     check_load,
     read_json,
@@ -25,6 +25,7 @@ from lampion_server.protocol import (
     read_request,
     write_response,
 )
+from lampion_server.tasks import task_of
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 
@@ -144,13 +145,13 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     _known_query(request, examples.PHOTO_QUERY)
     top, threshold = _number(request, "top", int, 1, math.inf), _number(request, "threshold", float, 0, 1)
     name, wanted = _model(request)
-    plane.metadata(name, wanted)
-    photos = await read_photos(request, plane.settings)
+    task = task_of(plane.metadata(name, wanted).card.task)
+    items = await read_items(request, plane.settings, task)
     async with while_connected(request):
-        done = await plane.predict(name, wanted, photos, top, threshold or 0.0)
-    predictions = [{"labels": [label.as_json() for label in labels]} for labels in done.labels]
+        done = await plane.predict(name, wanted, items, top, threshold or 0.0)
     headers = {"Server-Timing": server_timing(decode=done.decode, queue=done.queue, compute=done.compute)}
-    return json_response({"model": done.model, "version": done.version, "predictions": predictions}, headers=headers)
+    answer = {"model": done.model, "version": done.version, "predictions": done.predictions}
+    return json_response(answer, headers=headers)
 
 
 def _json_length(request: Request) -> int | None:

@@ -152,6 +152,48 @@ def spin(path: Path) -> Path:
     return save(path, nodes, [x], [y], constants=constants)
 
 
+def sounds(path: Path, samples: int | str = "time") -> Path:
+    """Labels a sound by its mean: `below`, `at` or `above` zero; float32 [batch, time] at 8000 Hz."""
+    nodes = [
+        helper.make_node("ReduceMean", ["wave", "last"], ["mean"], keepdims=1),
+        helper.make_node("Mul", ["mean", "slopes"], ["output"]),
+    ]
+    constants = {"last": np.array([1], np.int64), "slopes": np.array([-9, 0, 9], np.float32)}
+    specs = {
+        "inputs": [{"name": "wave", "dtype": "float32", "shape": ["batch", samples]}],
+        "outputs": [{"name": "output", "dtype": "float32", "shape": ["batch", 3], "meaning": "logits"}],
+        "preprocessing": {"rate": 8000},
+        "labels": ["below", "at", "above"],
+    }
+    card = {"name": path.stem, "version": "1", "task": "audio-classification", **specs}
+    wave, output = ("wave", TensorProto.FLOAT, ["batch", samples]), ("output", TensorProto.FLOAT, ["batch", 3])
+    return save(path, nodes, [wave], [output], constants=constants, card=card)
+
+
+def table(path: Path) -> Path:
+    """The largest of three columns `a`, `b`, `c` as probabilities of labels of these names, and their `sum`."""
+    nodes = [
+        helper.make_node("Softmax", ["row"], ["probabilities"], axis=-1),
+        helper.make_node("ReduceSum", ["row", "last"], ["sum"], keepdims=0),
+    ]
+    row, last = {"name": "row", "dtype": "float32", "shape": ["batch", 3]}, np.array([1], np.int64)
+    specs = {
+        "inputs": [row],
+        "outputs": [
+            {"name": "sum", "dtype": "float32", "shape": ["batch"]},
+            {"name": "probabilities", "dtype": "float32", "shape": ["batch", 3], "meaning": "probabilities"},
+        ],
+        "preprocessing": {"features": ["a", "b", "c"]},
+        "labels": ["a", "b", "c"],
+    }
+    card = {"name": "table", "version": "1", "task": "tabular", **specs}
+    outputs: list[Value] = [
+        ("sum", TensorProto.FLOAT, ["batch"]),
+        ("probabilities", TensorProto.FLOAT, ["batch", 3]),
+    ]
+    return save(path, nodes, [("row", TensorProto.FLOAT, ["batch", 3])], outputs, constants={"last": last}, card=card)
+
+
 def photo(value: int = 255, size: tuple[int, int] = (8, 8), format: str = "PNG", mode: str = "L") -> bytes:
     """An image file of one shade of grey."""
     buffer = io.BytesIO()
@@ -168,6 +210,8 @@ class Builders:
     echo = staticmethod(echo)
     add = staticmethod(add)
     spin = staticmethod(spin)
+    sounds = staticmethod(sounds)
+    table = staticmethod(table)
     save = staticmethod(save)
     photo = staticmethod(photo)
 

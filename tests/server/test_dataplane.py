@@ -66,7 +66,7 @@ def test_inputs_that_do_not_fit(plane_of: Any, inputs: Any, field: str) -> None:
 def test_predict(plane_of: Any, build: Any) -> None:
     photos = [build.photo(value) for value in (0, 255, 120)]
     shown = asyncio.run(plane_of("digits").predict("digits", None, photos, top=1))
-    assert [[label.name for label in labels] for labels in shown.labels] == [["dark"], ["light"], ["mid"]]
+    assert [[label["label"] for label in one["labels"]] for one in shown.predictions] == [["dark"], ["light"], ["mid"]]
     assert shown.decode > 0
 
 

@@ -189,7 +189,7 @@ ROUTES = [
     ("GET", "/", 404, "echo_bool"),
     ("POST", "/v2/models/iris/inferr", 404, "digits"),
     ("POST", "/v1/models/nobody/predict", 404, "digits, echo_"),
-    ("POST", "/v1/models/iris/predict", 400, "iris takes no photos"),
+    ("POST", "/v1/models/iris/predict", 400, "takes records"),
     ("GET", "/v2/models/nobody", 404, "nobody"),
     ("GET", "/v2/models/nobody/ready", 404, "nobody"),
     ("GET", "/v2/models/iris/versions/2", 404, "version"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 
 FORMATS = [("PNG", "L"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "1")]
 FORMATS += [("JPEG", "L"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("BMP", "RGB"), ("GIF", "P"), ("WEBP", "RGB")]
@@ -98,3 +101,39 @@ def test_the_answer(server: Any, build: Any) -> None:
 def labels(response: Any) -> list[list[str]]:
     assert response.status_code == 200, response.text
     return [[label["label"] for label in photo["labels"]] for photo in response.json()["predictions"]]
+
+
+# --- what a photo may be ---
+
+
+def saved(image: Image.Image, format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def animated(format: str) -> bytes:
+    """A dark frame, then light ones."""
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255, 255)]
+    return saved(frames[0], format, save_all=True, append_images=frames[1:], duration=50)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_an_animation_the_first_frame(server: Any, format: str) -> None:
+    assert labels(server.client.post("/v1/models/digits/predict?top=1", content=animated(format))) == [["dark"]]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_lies_on_white(server: Any, mode: str) -> None:
+    clear = saved(Image.new(mode, (8, 8), 0), "PNG")
+    assert labels(server.client.post("/v1/models/digits/predict?top=1", content=clear)) == [["light"]]
+
+
+def test_gzipped_forms_and_photos(server: Any, build: Any) -> None:
+    form = b'--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\n' + build.photo(0) + b"\r\n--b--\r\n"
+    for content, kind in ((form, "multipart/form-data; boundary=b"), (build.photo(0), "image/png")):
+        headers = {"content-type": kind, "content-encoding": "gzip"}
+        response = server.client.post(
+            "/v1/models/digits/predict?top=1", content=gzip.compress(content), headers=headers
+        )
+        assert labels(response) == [["dark"]]

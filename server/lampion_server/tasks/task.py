@@ -1,0 +1,50 @@
+"""What the tasks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lampion_edge import Session
+from lampion_edge.labels import labels_from
+from lampion_server.datatypes import Array, texts
+from lampion_server.settings import Settings
+
+Prediction = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """How a model is asked without tensors.
+
+    `one` and `many` are JSON's names for what is sent. `prepare` makes inputs of one row from one of them, and raises
+    edge's errors or `BadRequestError`, whose field begins with a dot if it is a place inside.
+    """
+
+    one: str
+    many: str
+    prepare: Callable[[Session, Any, Settings], dict[str, Array]]
+
+
+def prediction(session: Session, outputs: Mapping[str, Array], top: int | None, threshold: float) -> Prediction:
+    """One row of outputs as JSON: labels for a classifier, those below `threshold` left out, else the outputs themselves.
+
+    Raises edge's `InputError` for a classifier whose output is not [batch, class].
+    """
+    classes = any(spec.meaning in ("logits", "probabilities") for spec in session.outputs)
+    if classes or session.card.task in ("image-classification", "audio-classification"):
+        (labels,) = labels_from(session.card, outputs, top)
+        return {"labels": [label.as_json() for label in labels if label.probability >= threshold]}
+    return {"outputs": {name: _row(array) for name, array in outputs.items()}}
+
+
+def _row(array: Array) -> Any:
+    row = array[0] if array.ndim and len(array) == 1 else array
+    row = np.asarray(row)
+    if row.dtype.kind in "OUST":
+        return np.array(texts(row), object).reshape(row.shape).tolist()
+    # bfloat16 and float16 are unknown to JSON's writer.
+    return row.astype(np.float32) if row.dtype.itemsize == 2 and row.dtype.kind not in "iu" else row

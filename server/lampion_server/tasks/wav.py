@@ -1,0 +1,64 @@
+"""Reading wav files: PCM of 8 to 32 bits and floats, any number of channels."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lampion_server.errors import BadRequestError
+
+Samples = NDArray[np.float32]
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+
+
+def read_wav(content: bytes) -> tuple[Samples, int]:
+    """Samples float32 [sample, channel] from -1 to 1, and the rate in Hz. Raises `BadRequestError`."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        raise _wrong(
+            "expected a wav file, which begins with RIFF and WAVE", hint="convert it: ffmpeg -i sound.mp3 sound.wav"
+        )
+    chunks = dict(_chunks(content))
+    if len(chunks.get(b"fmt ", b"")) < 16 or b"data" not in chunks:
+        raise _wrong("the wav file is damaged: it lacks its format or its data")
+    kind, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", chunks[b"fmt "])
+    if kind == _EXTENSIBLE and len(chunks[b"fmt "]) >= 26:
+        (kind,) = struct.unpack_from("<H", chunks[b"fmt "], 24)
+    if not channels or not rate or block != channels * ((bits + 7) // 8):
+        raise _wrong(
+            f"the wav file is damaged: {channels} channels of {bits} bits at {rate} Hz in blocks of {block} bytes"
+        )
+    data = chunks[b"data"]
+    return _samples(data[: len(data) // block * block], kind, bits).reshape(-1, channels), rate
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = 12
+    while position + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, position)
+        # A recorder that was cut off, or that writes to a pipe, announces more than there is.
+        yield name, content[position + 8 : position + 8 + size]
+        position += 8 + size + size % 2
+
+
+def _samples(data: bytes, kind: int, bits: int) -> Samples:
+    if kind == _FLOAT and bits in (32, 64):
+        with np.errstate(over="ignore"):
+            return np.frombuffer(data, f"<f{bits // 8}").astype(np.float32)
+    if kind != _PCM or bits not in (8, 16, 24, 32):
+        raise _wrong(
+            f"the wav file's coding {kind} with {bits} bits is not read: expected PCM of 8 to 32 bits, or floats"
+        )
+    if bits == 8:
+        return ((np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128).astype(np.float32)
+    if bits == 24:
+        wide = np.zeros((len(data) // 3, 4), np.uint8)
+        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+        data, bits = wide.tobytes(), 32
+    return (np.frombuffer(data, f"<i{bits // 8}") / 2.0 ** (bits - 1)).astype(np.float32)
+
+
+def _wrong(message: str, hint: str | None = None) -> BadRequestError:
+    return BadRequestError(message, hint=hint)
