@@ -37,20 +37,21 @@ def main() -> int:
     signal.signal(signal.SIGALRM, too_long)
     seeds = range(options.seed, options.seed + options.count)
     counts: Counter[str] = Counter()
-    first: dict[str, int] = {}
+    failing: dict[str, list[int]] = {}
     with multiprocessing.Pool(options.processes) as pool, tqdm(total=options.count) as bar:
         for seed, trial in pool.imap_unordered(tried, seeds, chunksize=5):
             counts[trial.verdict.value] += 1
             if trial.verdict is not Verdict.AGREES:
                 counts[f"  {trial.cause}"] += 1
             if trial.verdict is Verdict.FAILS:
-                first[trial.cause] = min(seed, first.get(trial.cause, seed))
+                failing.setdefault(trial.cause, []).append(seed)
             bar.update()
             bar.set_postfix({verdict.value: counts[verdict.value] for verdict in Verdict})
-    print(*(f"{n:6} {what}" for what, n in sorted(counts.items())), sep="\n")
-    for cause, seed in first.items():
-        show(seed, cause, options.keep)
-    return int(bool(first) or counts[Verdict.REFUSED.value] > REFUSED_AT_MOST * options.count)
+    print(*(f"{n:6} {what}" for what, n in sorted(counts.items())), sep="\n", flush=True)
+    for cause, found in failing.items():
+        print(f"\n== {cause}: seeds {', '.join(map(str, found))}", flush=True)
+        show(min(found), cause, options.keep)
+    return int(bool(failing) or counts[Verdict.REFUSED.value] > REFUSED_AT_MOST * options.count)
 
 
 def tried(seed: int) -> tuple[int, Trial]:
@@ -70,14 +71,14 @@ def too_long(*_: object) -> None:
 def show(seed: int, cause: str, keep: bool) -> None:
     """The first program that fails for a cause, made small."""
     source = smaller(write(seed), lambda text: fails_so(text, cause))
-    print(f"\n== seed {seed}: {cause}\n{source}\n\n{try_program(source).why}")
+    print(f"{source}\n\n{try_program(source).why}", flush=True)
     if keep:
         (KEPT / f"seed_{seed}.py").write_text(source + "\n")
 
 
 def fails_so(source: str, cause: str) -> bool:
     """Whether a program still fails for that cause; one that no longer runs at all does not."""
-    signal.alarm(SECONDS)
+    signal.alarm(SECONDS // 10)  # what drops the counter of a loop never ends
     try:
         return try_program(source).cause == cause
     except Exception:  # dropping statements makes programs that don't compile or run

@@ -4,49 +4,41 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 BLOCKS = ("body", "orelse")
+Place = tuple[int, str, int]  # a node by its number, which of its blocks, and the statement in it
 
 
 def smaller(source: str, fails: Callable[[str], bool]) -> str:
     """The smallest program found that `fails`; the source itself if nothing can go."""
-    tree, shrunk = ast.parse(source), True
-    while shrunk:
-        shrunk = False
-        for candidate in _candidates(tree):
-            if fails(text := ast.unparse(candidate)):
-                tree, source, shrunk = candidate, text, True
-                break
+    before = ""
+    while source != before:
+        before, i = source, 0
+        while i < len(places := _places(source)):
+            shorter = next((text for text in _without(source, places[i]) if fails(text)), None)
+            source, i = (source, i + 1) if shorter is None else (shorter, i)
     return source
 
 
-def _candidates(tree: ast.Module) -> Iterator[ast.Module]:
-    """The program with one thing less, large things first."""
-    places = [(node, block, i) for node, block, i in _statements(tree)]
-    places.sort(key=lambda place: -len(ast.unparse(getattr(place[0], place[1])[place[2]])))
-    for node, block, i in places:
-        path = _path(tree, node)
-        statement = getattr(node, block)[i]
-        for replacement in ([], *(getattr(statement, b, []) for b in BLOCKS)):
-            changed = copy.deepcopy(tree)
-            suite = getattr(_at(changed, path), block)
-            suite[i : i + 1] = copy.deepcopy(replacement)
-            if suite or block == "orelse":
-                yield changed
-
-
-def _statements(tree: ast.Module) -> Iterator[tuple[ast.AST, str, int]]:
-    for node in ast.walk(tree):
+def _places(source: str) -> list[Place]:
+    """All statements, those that hold most first."""
+    found = []
+    for number, node in enumerate(ast.walk(ast.parse(source))):
         for block in BLOCKS:
-            statements = getattr(node, block, None)
-            if isinstance(statements, list):
-                yield from ((node, block, i) for i in range(len(statements)))
+            suite = getattr(node, block, None)
+            found += [(s, (number, block, i)) for i, s in enumerate(suite)] if isinstance(suite, list) else []
+    return [place for _, place in sorted(found, key=lambda item: -len(ast.unparse(item[0])))]
 
 
-def _path(tree: ast.AST, wanted: ast.AST) -> int:
-    return next(i for i, node in enumerate(ast.walk(tree)) if node is wanted)
-
-
-def _at(tree: ast.AST, path: int) -> ast.AST:
-    return next(node for i, node in enumerate(ast.walk(tree)) if i == path)
+def _without(source: str, place: Place) -> list[str]:
+    """The program without a statement, and with its blocks in its place."""
+    tree, (number, block, i) = ast.parse(source), place
+    statement = getattr(list(ast.walk(tree))[number], block)[i]
+    texts = []
+    for replacement in ([], *(getattr(statement, b, None) or [] for b in BLOCKS)):
+        changed = copy.deepcopy(tree)
+        suite = getattr(list(ast.walk(changed))[number], block)
+        suite[i : i + 1] = copy.deepcopy(replacement)
+        texts += [ast.unparse(changed)] if suite or block == "orelse" else []
+    return [text for text in texts if len(text) < len(source)]
