@@ -12,6 +12,10 @@ from op_cases import CASES, Case, outputs
 
 import lampion
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning"
+)  # of PyTorch, about what its own functions are called with
+
 STORED = lampion.bfloat16.numpy
 ROUNDINGS = 6 * 2.0**-8  # of a composite, here and there
 
