@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -15,10 +14,10 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lampion_server.dataplane import DataPlane
-from lampion_server.examples import ERROR, path_parameters
 from lampion_server.http import error_response, no_route, packed
 from lampion_server.metadata import release
 from lampion_server.middleware import wrapped
+from lampion_server.openapi import Documented, answers, operation
 from lampion_server.routes import ROUTES, Route
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -103,22 +102,9 @@ def _fastapi(plane: DataPlane) -> FastAPI:
             tags=["models" if "{model}" in route.path else "server"],
             response_model=None,
             response_class=Response,
-            responses=_answers(route),
-            openapi_extra=_operation(route),
+            responses=answers(route),
+            openapi_extra=operation(route),
         )
+    document, with_models = api.openapi, Documented(plane)
+    api.openapi = lambda: with_models(document())  # type: ignore[method-assign]
     return api
-
-
-def _answers(route: Route) -> dict[int | str, dict[str, Any]]:
-    example = {"text/plain": {}} if route.answer is None else {"application/json": {"example": route.answer}}
-    return {
-        200: {"description": "the answer", "content": example},
-        "4XX": {"description": "the request can't be served", "content": {"application/json": {"example": ERROR}}},
-    }
-
-
-def _operation(route: Route) -> dict[str, Any]:
-    operation: dict[str, Any] = {"parameters": [*path_parameters(route.path), *route.query]}
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": route.body}
-    return operation

@@ -89,17 +89,74 @@ ERROR = {
     "hint": None,
 }
 
-JSON_BODY = {"application/json": {"schema": {"type": "object"}, "example": INFER_REQUEST}}
-TENSOR_BODY = JSON_BODY | {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-PHOTO_BODY = {
-    "image/*": {"schema": {"type": "string", "format": "binary"}},
-    "multipart/form-data": {
-        "schema": {
-            "type": "object",
-            "properties": {"photo": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-        }
+_STRING = {"type": "string"}
+# What may be left out may as well be null: many clients send it so.
+_MAYBE_STRING, _MAYBE_OBJECT = {"type": ["string", "null"]}, {"type": ["object", "null"]}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_SIZES = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+INFER_SCHEMA = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": _MAYBE_STRING,
+        "parameters": _MAYBE_OBJECT,
+        "inputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "datatype", "shape"],
+                "properties": {"name": _STRING, "datatype": _STRING, "shape": _SIZES, "parameters": _MAYBE_OBJECT},
+            },
+        },
+        "outputs": {
+            "type": ["array", "null"],
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": _STRING, "parameters": _MAYBE_OBJECT},
+            },
+        },
     },
-    "application/json": {"schema": {"type": "object"}, "example": PREDICT_JSON},
+}
+RAW_BODY = {"application/octet-stream": _BINARY}
+TENSOR_BODY = {"application/json": {"schema": INFER_SCHEMA, "example": INFER_REQUEST}} | RAW_BODY
+INDEX_BODY = {
+    "application/json": {
+        "schema": {"type": "object", "properties": {"ready": {"type": ["boolean", "null"]}}},
+        "example": {"ready": True},
+    }
+}
+
+
+def _file_body(kind: str, one: str, many: str, example: Any) -> dict[str, Any]:
+    """A file as the body, files in a form, or base64 in JSON."""
+    files = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+    form = {"type": "object", "required": [one], "properties": {one: files}}
+    alone = {"type": "object", "required": [one], "properties": {one: _STRING}}
+    together = {"type": "object", "required": [many], "properties": {many: {"type": "array", "items": _STRING}}}
+    return {
+        kind: _BINARY,
+        "multipart/form-data": {"schema": form},
+        "application/json": {"schema": {"oneOf": [alone, together]}, "example": example},
+    }
+
+
+PHOTO_BODY = _file_body("image/*", "image", "images", PREDICT_JSON)
+SOUND_BODY = _file_body("audio/wav", "sound", "sounds", {"sound": "UklGRiQAAABXQVZF..."})
+_RECORDS = {"type": "array", "minItems": 1, "items": {"type": ["object", "array"]}}
+RECORDS_SCHEMA = {
+    "oneOf": [
+        {"type": "object", "required": ["records"], "properties": {"records": _RECORDS}},
+        {"type": "object", "required": ["record"], "properties": {"record": {"type": ["object", "array"]}}},
+        _RECORDS,
+    ]
+}
+# What a model takes depends on its card; its own entry in the document says it exactly.
+PREDICT_BODY = {
+    "image/*": _BINARY,
+    "audio/wav": _BINARY,
+    "multipart/form-data": PHOTO_BODY["multipart/form-data"],
+    "application/json": {"schema": {"type": ["object", "array"]}, "example": PREDICT_JSON},
 }
 PHOTO_QUERY = [
     {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -102,9 +102,20 @@ def read_any_json(body: bytes) -> Any:
         raise BadRequestError(f"the body is not valid JSON: {error}", field="body", hint=hint) from None
 
 
-def check_load(parameters: Mapping[str, Any] | None) -> None:
+def read_index(body: bytes) -> bool:
+    """Whether a request for the repository's index, whose body may be empty, asks for what is ready alone."""
+    return bool(body) and _take(read_json(body), "ready", bool, "", False)
+
+
+def read_load(body: bytes) -> None:
+    """Check a request to load a model, whose body may be empty. Raises `BadRequestError` or `UnsupportedError`."""
+    if body:
+        check_load(_take(read_json(body), "parameters", dict, "", {}))
+
+
+def check_load(parameters: Iterable[str]) -> None:
     """Refuse to load a model in another way than it lies on disk; raises `UnsupportedError` naming the parameter."""
-    for name in parameters or ():
+    for name in parameters:
         field, hint = f"parameters.{name}", "put the files into the repository, then load"
         raise UnsupportedError(f"{field}: a model is loaded as it lies on disk", field=field, hint=hint)
 

