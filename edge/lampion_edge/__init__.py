@@ -1,35 +1,67 @@
-"""Runs a model.onnx as its card says, with numpy and onnxruntime."""
+"""Runs a model.onnx as its card says, with numpy and onnxruntime.
 
-from lampion_edge.card import METADATA_CARD, Card, Preprocessing, Resize, TensorSpec
-from lampion_edge.errors import CardError, EdgeError, ImageError, InputError, ModelError, RunError
-from lampion_edge.golden import METADATA_GOLDEN, Golden
-from lampion_edge.image import decode
-from lampion_edge.labels import Label
-from lampion_edge.model_file import ModelFile
-from lampion_edge.session import Prediction, Session
-from lampion_edge.threads import usable_cores
-from lampion_edge.verification import SampleCheck, Verification
+A name's module is imported when the name is first used, so that `import lampion_edge` takes a millisecond.
+"""
 
-__all__ = [
-    "METADATA_CARD",
-    "METADATA_GOLDEN",
-    "Card",
-    "CardError",
-    "EdgeError",
-    "Golden",
-    "ImageError",
-    "InputError",
-    "Label",
-    "ModelError",
-    "ModelFile",
-    "Prediction",
-    "Preprocessing",
-    "Resize",
-    "RunError",
-    "SampleCheck",
-    "Session",
-    "TensorSpec",
-    "Verification",
-    "decode",
-    "usable_cores",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same table, for type checkers and editors
+    from lampion_edge.card import METADATA_CARD as METADATA_CARD
+    from lampion_edge.card import Card as Card
+    from lampion_edge.card import Preprocessing as Preprocessing
+    from lampion_edge.card import Resize as Resize
+    from lampion_edge.card import TensorSpec as TensorSpec
+    from lampion_edge.errors import CardError as CardError
+    from lampion_edge.errors import EdgeError as EdgeError
+    from lampion_edge.errors import ImageError as ImageError
+    from lampion_edge.errors import InputError as InputError
+    from lampion_edge.errors import ModelError as ModelError
+    from lampion_edge.errors import RunError as RunError
+    from lampion_edge.golden import METADATA_GOLDEN as METADATA_GOLDEN
+    from lampion_edge.golden import Golden as Golden
+    from lampion_edge.image import decode as decode
+    from lampion_edge.labels import Label as Label
+    from lampion_edge.model_file import ModelFile as ModelFile
+    from lampion_edge.session import Prediction as Prediction
+    from lampion_edge.session import Session as Session
+    from lampion_edge.threads import usable_cores as usable_cores
+    from lampion_edge.verification import SampleCheck as SampleCheck
+    from lampion_edge.verification import Verification as Verification
+
+_HOMES = {
+    "METADATA_CARD": "card",
+    "METADATA_GOLDEN": "golden",
+    "Card": "card",
+    "CardError": "errors",
+    "EdgeError": "errors",
+    "Golden": "golden",
+    "ImageError": "errors",
+    "InputError": "errors",
+    "Label": "labels",
+    "ModelError": "errors",
+    "ModelFile": "model_file",
+    "Prediction": "session",
+    "Preprocessing": "card",
+    "Resize": "card",
+    "RunError": "errors",
+    "SampleCheck": "verification",
+    "Session": "session",
+    "TensorSpec": "card",
+    "Verification": "verification",
+    "decode": "image",
+    "usable_cores": "threads",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from its module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

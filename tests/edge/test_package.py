@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,24 @@ def test_versions_are_equal() -> None:
     assert f"lampion-edge[image]=={edge['version']}" in root["dependencies"]
 
 
+def test_importing_it_imports_nothing_until_a_name_is_used() -> None:
+    code = "import sys, numpy; before = set(sys.modules); import lampion_edge; print(set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "{'lampion_edge'}\n"
+
+
 def test_contents_are_what_they_say() -> None:
-    assert sorted(lampion_edge.__all__) == sorted(set(lampion_edge.__all__))
-    for name in lampion_edge.__all__:
-        assert hasattr(lampion_edge, name), name
+    """What type checkers are told, what is there at run time, and what it says of itself."""
+    told = {
+        alias.asname: node.module
+        for node in ast.walk(ast.parse(Path(lampion_edge.__file__).read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lampion_edge.")
+        for alias in node.names
+    }
+    assert told == {name: f"lampion_edge.{module}" for name, module in lampion_edge._HOMES.items()}
+    assert dir(lampion_edge) == sorted(told)
+    for name, module in told.items():
+        assert getattr(lampion_edge, name) is getattr(import_module(str(module)), name)
 
 
 def test_a_misspelt_name_raises() -> None:
