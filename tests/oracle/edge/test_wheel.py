@@ -29,7 +29,6 @@ def test_it_is_small(wheel: Path) -> None:
 def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"lampion_edge"}
-    assert not [name for name in names if name.startswith("lampion_edge/") and not name.endswith(".py")]
 
 
 def test_a_fresh_environment_needs_only_numpy_and_onnxruntime(wheel: Path, tmp_path: Path) -> None:
