@@ -102,8 +102,8 @@ def _online(root: str | Path, number: int) -> bool:
 
 
 def _core(root: str | Path, number: int) -> Core:
-    clocks = (_megahertz(root, number, name) for name in ("scaling_cur_freq", "cpuinfo_max_freq"))
-    return Core(number, *clocks, governor=_cpufreq(root, number, "scaling_governor"))
+    clock, max_clock = (_megahertz(root, number, name) for name in ("scaling_cur_freq", "cpuinfo_max_freq"))
+    return Core(number, clock, max_clock, _cpufreq(root, number, "scaling_governor"))
 
 
 def _cpufreq(root: str | Path, number: int, name: str) -> str | None:
