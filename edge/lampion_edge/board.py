@@ -67,15 +67,14 @@ def throttling(root: str | Path = "/") -> tuple[list[str], list[str]] | None:
         bits = int(text, 16)
     except ValueError:
         return None
-    now, before = bits & 0xF, bits >> 16 & 0xF
-    return [name for bit, name in enumerate(_THROTTLED_BITS) if now >> bit & 1], [
-        name for bit, name in enumerate(_THROTTLED_BITS) if before >> bit & 1
-    ]
+    now, before = ([name for bit, name in enumerate(_THROTTLED_BITS) if half >> bit & 1] for half in (bits, bits >> 16))
+    return now, before
 
 
 def memory(root: str | Path = "/") -> Memory | None:
     """What /proc/meminfo says, None where there is none."""
-    kilobytes = dict(re.findall(r"^(\w+):\s*(\d+) kB$", read(root, "proc/meminfo") or "", re.MULTILINE))
+    text = read(root, "proc/meminfo") or ""
+    kilobytes: dict[str, str] = dict(re.findall(r"^(\w+):\s*(\d+) kB$", text, re.MULTILINE))
     if "MemTotal" not in kilobytes:
         return None
     available = kilobytes.get("MemAvailable", kilobytes.get("MemFree", "0"))
