@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_edge.card import METADATA_CARD as METADATA_CARD
+    from lampion_edge.card import METADATA_GOLDEN as METADATA_GOLDEN
     from lampion_edge.card import Card as Card
     from lampion_edge.card import Preprocessing as Preprocessing
     from lampion_edge.card import Resize as Resize
@@ -18,7 +19,6 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_edge.errors import InputError as InputError
     from lampion_edge.errors import ModelError as ModelError
     from lampion_edge.errors import RunError as RunError
-    from lampion_edge.golden import METADATA_GOLDEN as METADATA_GOLDEN
     from lampion_edge.golden import Golden as Golden
     from lampion_edge.image import decode as decode
     from lampion_edge.labels import Label as Label
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
 
 _HOMES = {
     "METADATA_CARD": "card",
-    "METADATA_GOLDEN": "golden",
+    "METADATA_GOLDEN": "card",
     "Card": "card",
     "CardError": "errors",
     "EdgeError": "errors",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lampion_edge.errors import ModelError
-from lampion_edge.golden import Array
+
+if TYPE_CHECKING:
+    from lampion_edge.golden import Array
 
 _ONNX_CODE = 16  # TensorProto.BFLOAT16
 

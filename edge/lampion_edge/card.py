@@ -12,6 +12,7 @@ from lampion_edge.errors import CardError
 from lampion_edge.json_fields import Fields, choice, count, mapping, optional, sequence, text, wrong
 
 METADATA_CARD = "lampion.card"
+METADATA_GOLDEN = "lampion.golden"  # beside the card; see `golden`
 SCHEMA = 1
 TASKS = ("image-classification", "audio-classification", "sequence", "tabular", "tensor")
 DTYPES = (

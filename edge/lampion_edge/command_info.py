@@ -7,8 +7,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from lampion_edge.card import METADATA_CARD, Card, Preprocessing
-from lampion_edge.golden import METADATA_GOLDEN, Golden
+from lampion_edge.card import METADATA_CARD, METADATA_GOLDEN, Card, Preprocessing
+from lampion_edge.golden import Golden
 from lampion_edge.model_file import ModelFile
 from lampion_edge.session import Session
 from lampion_edge.terminal import megabytes, table

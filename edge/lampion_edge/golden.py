@@ -6,7 +6,6 @@ import base64
 import binascii
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ import numpy.typing as npt
 from lampion_edge.errors import CardError
 from lampion_edge.json_fields import Fields, number, text
 
-METADATA_GOLDEN = "lampion.golden"
 Array = npt.NDArray[Any]
 Sample = tuple[dict[str, Array], dict[str, Array]]
 # A few compressed megabytes could otherwise unpack to as many gigabytes.
@@ -54,6 +52,8 @@ class Golden:
             for side, part in zip(("in", "out"), sample, strict=True)
             for name, array in part.items()
         }
+        import zipfile  # takes longer than all of this package; running a model needs none of it
+
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for key, array in arrays.items():
@@ -71,6 +71,8 @@ def _storable(array: Array) -> Array:
 
 def _unpack(samples: str, max_bytes: int) -> dict[str, Array]:
     """The arrays of a base64 npz."""
+    import zipfile
+
     try:
         packed = io.BytesIO(base64.b64decode(samples, validate=True))
         with zipfile.ZipFile(packed) as archive:

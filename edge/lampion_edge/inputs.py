@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lampion_edge.card import TensorSpec
 from lampion_edge.errors import InputError
-from lampion_edge.golden import Array
+
+if TYPE_CHECKING:
+    from lampion_edge.golden import Array
 
 # Numbers only ever move to a wider type of their own group: an image of bytes that slips into a float input
 # would be wrong by a factor of 255, and nobody would notice.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lampion_edge.card import Card, TensorSpec
 from lampion_edge.errors import InputError
-from lampion_edge.golden import Array
+
+if TYPE_CHECKING:
+    from lampion_edge.golden import Array
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -78,6 +77,8 @@ class ModelFile:
 
         Raises ModelError as `data_files` does.
         """
+        import hashlib
+
         digest = hashlib.sha256(self.graph)
         for path in self.data_files:
             with path.open("rb") as file:

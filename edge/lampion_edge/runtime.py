@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lampion_edge import bfloat16
 from lampion_edge.card import TensorSpec
 from lampion_edge.errors import InputError, ModelError, RunError
-from lampion_edge.golden import Array
+
+if TYPE_CHECKING:
+    from lampion_edge.golden import Array
 
 # Everything that is an error for onnxruntime also reaches us as an exception; said twice it would only be noise.
 _FATAL = 4

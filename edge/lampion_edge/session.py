@@ -6,21 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 
 from lampion_edge import inputs as checks
 from lampion_edge import labels as postprocess
-from lampion_edge.card import METADATA_CARD, Card, Preprocessing, TensorSpec
+from lampion_edge.card import METADATA_CARD, METADATA_GOLDEN, Card, Preprocessing, TensorSpec
 from lampion_edge.errors import CardError, InputError, ModelError
-from lampion_edge.golden import METADATA_GOLDEN, Array, Golden
-from lampion_edge.image import MAX_PIXELS, Photo, decode
 from lampion_edge.labels import Label
 from lampion_edge.model_file import ModelFile
 from lampion_edge.runtime import Runtime
 from lampion_edge.threads import usable_cores
-from lampion_edge.verification import Verification, replay
+
+if TYPE_CHECKING:  # photos and golden samples are imported by what uses them: a start without them is a third shorter
+    from lampion_edge.golden import Array, Golden
+    from lampion_edge.image import Photo
+    from lampion_edge.verification import Verification
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,7 +90,11 @@ class Session:
     @property
     def golden(self) -> Golden | None:
         """The golden samples in the file, None without. Raises CardError if they can't be read."""
-        return None if self._golden is None else Golden.from_json(self._golden)
+        if self._golden is None:
+            return None
+        from lampion_edge.golden import Golden
+
+        return Golden.from_json(self._golden)
 
     # --- arrays ---
 
@@ -114,17 +120,21 @@ class Session:
 
     def verify(self) -> Verification:
         """Replays the golden samples. Raises CardError if they can't be read."""
+        from lampion_edge.verification import replay
+
         return replay(self.golden, self.run)
 
     # --- photos ---
 
-    def prepare(self, photo: Photo, *, max_pixels: int = MAX_PIXELS) -> dict[str, Array]:
+    def prepare(self, photo: Photo, *, max_pixels: int | None = None) -> dict[str, Array]:
         """A photo as the input of `run`: uint8 [1, height, width, channel] by name.
 
-        Raises ImageError, and InputError if this is no image model.
+        Raises ImageError, also for more than `max_pixels` (default 100 million), and InputError if this is no image model.
         """
         self._expect_images()
-        pixels = decode(photo, self.card.preprocessing or Preprocessing(), max_pixels=max_pixels)
+        from lampion_edge.image import MAX_PIXELS, decode
+
+        pixels = decode(photo, self.card.preprocessing or Preprocessing(), max_pixels=max_pixels or MAX_PIXELS)
         return {self.inputs[0].name: pixels[None]}
 
     def labels_from(self, outputs: Mapping[str, Array], top: int | None = None) -> list[list[Label]]:
