@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from time import perf_counter
 
+from lampion_edge import board
 from lampion_edge.arguments import axis, positives, seconds
 from lampion_edge.bench_worker import Measured, Setting
-from lampion_edge.errors import ModelError
-from lampion_edge.terminal import megabytes, table
-from lampion_edge.threads import usable_cores
+from lampion_edge.measuring import measured, measurements
+from lampion_edge.runtime import Settings
+from lampion_edge.session import Session
+from lampion_edge.slowness import reasons
+from lampion_edge.terminal import megabytes, milliseconds, table
+
+_SLICE = 10.0  # seconds
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Declares what `bench` takes."""
     parser.add_argument("model", metavar="MODEL", help="an .onnx file")
-    parser.add_argument("--threads", type=positives, metavar="N,N", help="default: the cores this process may use")
+    parser.add_argument(
+        "--threads",
+        type=positives,
+        metavar="N,N",
+        help="default: what `tune` found, else the fast cores this process may use",
+    )
     parser.add_argument("--batch", type=positives, default=[1], metavar="N,N", help="samples in one call (default 1)")
     parser.add_argument("--seconds", type=seconds, default=2.0, metavar="S", help="for each setting (default 2)")
     parser.add_argument(
@@ -29,27 +39,74 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="NAME=N",
         help="size of another dynamic axis (default 16)",
     )
-    parser.add_argument("--json", action="store_true", help="one line of JSON for each setting")
+    parser.add_argument(
+        "--sustained",
+        type=seconds,
+        metavar="MINUTES",
+        help="run one setting for minutes, and show how latency, clock and temperature go",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one line of JSON for each setting, or for each ten seconds"
+    )
 
 
 def run(args: Namespace) -> int:
-    """Measures every number of threads with every batch size."""
+    """Measures every number of threads with every batch size; then says what holds the machine back, if anything does."""
     settings = [
-        Setting(args.model, threads, batch, args.seconds, dict(args.axis))
-        for threads in args.threads or [usable_cores()]
+        Setting(args.model, asdict(Settings(threads)) if threads else {}, batch, args.seconds, dict(args.axis))
+        for threads in args.threads or [None]
         for batch in args.batch
     ]
-    measured = []
+    if args.sustained:
+        return _sustained(_in_slices(settings[0], args.sustained * 60), args.json)
+    results = []
     for setting in settings:
-        _progress(f"threads {setting.threads}, batch {setting.batch} ...", args.json)
-        measured.append(_measure(setting))
+        threads = setting.runtime.get("threads", "chosen")
+        _progress(f"threads {threads}, batch {setting.batch} ...", args.json)
+        results.append(measured(setting))
         _progress("", args.json)
         if args.json:
-            line = {"threads": setting.threads, "batch": setting.batch, **asdict(measured[-1])}
-            print(json.dumps(line), flush=True)
+            print(json.dumps({"batch": setting.batch, **asdict(results[-1])}), flush=True)
     if not args.json:
-        print(_table(settings, measured))
+        print(_table(settings, results))
+        _explain(args.model, min(result.p50 for result in results), max(result.threads for result in results))
     return 0
+
+
+def _in_slices(setting: Setting, duration: float) -> Setting:
+    return replace(setting, seconds=min(_SLICE, duration), times=max(1, round(duration / _SLICE)))
+
+
+def _sustained(setting: Setting, as_json: bool) -> int:
+    """A line for each slice of the time, as it goes."""
+    start = last = perf_counter()
+    for result in measurements(setting):
+        last = perf_counter()
+        clock, degrees = max((core.clock for core in board.cores() if core.clock), default=None), board.temperature()
+        if as_json:
+            now = {"seconds": round(last - start), "celsius": degrees, "mhz": clock, "batch": setting.batch}
+            print(json.dumps(now | asdict(result)), flush=True)
+            continue
+        parts = [f"{last - start:5.0f} s: p50 {milliseconds(result.p50)}", f"p99 {milliseconds(result.p99)}"]
+        parts += [f"{clock:.0f} MHz"] if clock else []
+        parts += [] if degrees is None else [f"{degrees:.0f} degrees"]
+        print(", ".join(parts), flush=True)
+        threads, latency = result.threads, result.p50
+    if not as_json:
+        _explain(setting.model, latency, threads)
+    return 0
+
+
+def _explain(model: str, latency: float, threads: int) -> None:
+    """What the card promises for this board, and what may be in the way."""
+    promised = Session(model).card.metrics.get("latency_ms")
+    for name, milliseconds_there in promised.items() if isinstance(promised, dict) else ():
+        if name in board.model():
+            print(
+                f"the card says {milliseconds(milliseconds_there)} on {name}: here {latency / milliseconds_there:.2f} times"
+            )
+    for reason in reasons(threads):
+        print(f"slower than it could be: {reason}")
 
 
 def _progress(text: str, quiet: bool) -> None:
@@ -57,34 +114,16 @@ def _progress(text: str, quiet: bool) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _measure(setting: Setting) -> Measured:
-    """One setting in a process of its own, so that cold start is cold and memory holds nothing of the last one."""
-    # -P: a numpy.py in the folder one happens to be in must not be imported. A session of its own: Ctrl-C reaches
-    # only this process, which then ends the worker without a traceback.
-    command = [sys.executable, "-P", "-m", "lampion_edge.bench_worker", json.dumps(asdict(setting))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, start_new_session=True)
-    if done.returncode:
-        raise ModelError(f"{setting.model}: the measuring process ended with code {done.returncode}")
-    answer = json.loads(done.stdout)
-    if "error" in answer:
-        raise ModelError(answer["error"], hint=answer["hint"])
-    return Measured(**answer)
-
-
-def _table(settings: list[Setting], measured: list[Measured]) -> str:
+def _table(settings: list[Setting], results: list[Measured]) -> str:
     head = ("threads", "batch", "p50", "p90", "p99", "samples/s", "cold start", "memory")
     rows = [
         (
-            *(str(setting.threads), str(setting.batch)),
-            *(_milliseconds(value) for value in (result.p50, result.p90, result.p99)),
+            *(str(result.threads), str(setting.batch)),
+            *(milliseconds(value) for value in (result.p50, result.p90, result.p99)),
             f"{result.throughput:,.0f}" if result.throughput >= 10 else f"{result.throughput:.2f}",
-            _milliseconds(result.cold_start),
+            milliseconds(result.cold_start),
             megabytes(result.memory) if result.memory else "?",
         )
-        for setting, result in zip(settings, measured, strict=True)
+        for setting, result in zip(settings, results, strict=True)
     ]
     return table([head, *rows], ">" * len(head))
-
-
-def _milliseconds(value: float) -> str:
-    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"

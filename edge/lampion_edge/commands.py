@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from lampion_edge import command_bench, command_info, command_run, command_verify
+from lampion_edge import command_bench, command_info, command_run, command_tune, command_verify
 from lampion_edge.terminal import complain
 
 
@@ -25,9 +25,12 @@ class Command:
 RUN = Command("run", "label photos, or run arrays through a model", command_run.arguments, command_run.run)
 PREDICT = replace(RUN, name="predict")
 BENCH = Command("bench", "measure latency, throughput and memory", command_bench.arguments, command_bench.run)
+TUNE = Command(
+    "tune", "find the fastest settings on this board, and keep them", command_tune.arguments, command_tune.run
+)
 VERIFY = Command("verify", "replay a model's golden samples", command_verify.arguments, command_verify.run)
 INFO = Command("info", "show what a model file says of itself", command_info.arguments, command_info.run)
-COMMANDS = (RUN, BENCH, VERIFY, INFO)
+COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO)
 
 
 def run_command(command: Command, args: Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lampion_edge import bfloat16
@@ -27,27 +28,73 @@ _NUMPY_NAMES = {
 } | {f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How a model is run: `threads` inside one operator, `inter_threads` on several at once.
+
+    `spinning` lets idle threads burn CPU for less latency, `arena` keeps freed memory for the next call. `mapped` is a
+    copy in onnxruntime's own format, whose weights are read from the disk when they are first used; `prepacked` has
+    them copied once more, into the order that matrix products like best.
+    """
+
+    threads: int
+    inter_threads: int = 1
+    spinning: bool = False
+    arena: bool = False
+    mapped: str | None = None
+    prepacked: bool = True
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """What onnxruntime calls them (onnxruntime_session_options_config_keys.h)."""
+        entries = {f"session.{pool}.allow_spinning": str(int(self.spinning)) for pool in ("intra_op", "inter_op")}
+        if self.mapped:
+            entries |= {"session.use_memory_mapped_ort_model": "1", "session.use_ort_model_bytes_for_initializers": "1"}
+        return entries | ({} if self.prepacked else {"session.disable_prepacking": "1"})
+
+
+def library() -> Any:
+    """onnxruntime, imported when it is needed and not before, and told to be quiet."""
+    # It reports usage to its vendor unless told not to before it is imported (its Privacy.md).
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # type: ignore[import-untyped]
+
+    onnxruntime.set_default_logger_severity(_FATAL)
+    return onnxruntime
+
+
+def write_mapped(model: str, target: str) -> None:
+    """Writes the copy that `Settings.mapped` names: optimized for this very processor, fit for no other.
+
+    Raises ModelError if onnxruntime can't load the model or write the copy.
+    """
+    onnxruntime = library()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.optimized_model_filepath = target
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    try:
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"{model}: onnxruntime can't write it in its own format: {_sentence(error)}") from error
+
+
 class Runtime:
     """A model loaded by onnxruntime on the CPU; concurrent `run`s are safe. Raises ModelError if it can't be loaded."""
 
-    def __init__(
-        self, model: str | bytes, name: str, *, threads: int, inter_threads: int, spinning: bool, arena: bool
-    ) -> None:
-        # onnxruntime reports usage to its vendor unless told not to before it is imported (its Privacy.md).
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        # Imported here, so that importing us costs nothing.
-        import onnxruntime  # type: ignore[import-untyped]
+    def __init__(self, model: str | bytes, name: str, settings: Settings) -> None:
+        onnxruntime = library()
         from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument  # type: ignore[import-untyped]
 
-        onnxruntime.set_default_logger_severity(_FATAL)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = inter_threads
-        options.enable_cpu_mem_arena = arena
-        for pool in ("intra_op", "inter_op"):
-            options.add_session_config_entry(f"session.{pool}.allow_spinning", str(int(spinning)))
+        options.intra_op_num_threads = settings.threads
+        options.inter_op_num_threads = settings.inter_threads
+        options.enable_cpu_mem_arena = settings.arena
+        for key, value in settings.entries.items():
+            options.add_session_config_entry(key, value)
+        source = settings.mapped or model
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         # onnxruntime's exceptions share no base but Exception.
         except Exception as error:
             raise ModelError(f"{name}: onnxruntime can't load it: {_sentence(error)}") from error

@@ -16,8 +16,9 @@ from lampion_edge.card import METADATA_CARD, METADATA_GOLDEN, Card, Preprocessin
 from lampion_edge.errors import CardError, InputError, ModelError
 from lampion_edge.labels import Label
 from lampion_edge.model_file import ModelFile
-from lampion_edge.runtime import Runtime
-from lampion_edge.threads import usable_cores
+from lampion_edge.runtime import Runtime, Settings
+from lampion_edge.threads import good_threads
+from lampion_edge.tuning import find
 
 if TYPE_CHECKING:  # photos and golden samples are imported by what uses them: a start without them is a third shorter
     from lampion_edge.golden import Array, Golden
@@ -42,8 +43,10 @@ class Prediction:
 class Session:
     """Runs the model in a file (a path, or its bytes), as its card says; safe to call from several threads.
 
-    `threads` work inside one operator (default: the cores this process may use), `inter_threads` on several operators
-    at once. `spinning` lets idle threads burn CPU for less latency, `arena` keeps freed memory for the next call.
+    `threads` work inside one operator (default: the fast cores this process may use), `inter_threads` on several
+    operators at once. `spinning` lets idle threads burn CPU for less latency, `arena` keeps freed memory for the next
+    call; `settings` are all of them at once. Where nothing is given, and `lampion-edge tune` measured this file on this
+    board, what it found is used. The attribute `settings` says what is.
 
     Raises ModelError if the file is missing, no ONNX, refused by onnxruntime, or, with `verify_checksum`, if its graph
     is not the one the card was written for; CardError if the card is invalid or speaks of other inputs and outputs.
@@ -61,26 +64,32 @@ class Session:
         inter_threads: int = 1,
         spinning: bool = False,
         arena: bool = False,
+        settings: Settings | None = None,
         verify_checksum: bool = True,
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"threads: expected 1 or more, got {threads}", field="threads")
-        self.threads = threads or usable_cores()
+        free = settings is None and (threads, inter_threads, spinning, arena) == (None, 1, False, False)
+        tuned = find(model) if free and isinstance(model, (str, Path)) else None
+        self.settings = tuned or settings or Settings(threads or good_threads(), inter_threads, spinning, arena)
         name, source, file = _read(model)
         card = Card.from_json(file.metadata[METADATA_CARD]) if METADATA_CARD in file.metadata else None
-        if card and verify_checksum and file.checksum_state(card.checksum) == "differs":
+        if card and verify_checksum and not tuned and file.checksum_state(card.checksum) == "differs":
             raise ModelError(
                 f"{name}: the graph is not the one its card describes ({card.checksum[:23]}...)",
                 hint="the file is damaged or was changed after export: copy or export it again",
             )
         _ = file.data_files  # raises for weights outside the model's folder, which onnxruntime would read
         self._golden = file.metadata.get(METADATA_GOLDEN)
-        self._runtime = Runtime(
-            source, name, threads=self.threads, inter_threads=inter_threads, spinning=spinning, arena=arena
-        )
+        self._runtime = Runtime(source, name, self.settings)
         self.inputs = _described(self._runtime.inputs, card.inputs if card else None, "inputs")
         self.outputs = _described(self._runtime.outputs, card.outputs if card else None, "outputs")
         self.card = card or Card.tensor(self.inputs, self.outputs, name=Path(name).stem)
+
+    @property
+    def threads(self) -> int:
+        """How many threads work inside one operator."""
+        return self.settings.threads
 
     @property
     def name(self) -> str:

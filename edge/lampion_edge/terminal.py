@@ -19,6 +19,10 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
+def milliseconds(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
 def complain(message: object, hint: str | None) -> None:
     """Says on stderr what went wrong and what to do about it."""
     print(f"lampion: error: {message}", file=sys.stderr)

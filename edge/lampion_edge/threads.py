@@ -1,4 +1,4 @@
-"""How many cores this process may really use."""
+"""How many cores this process may really use, and how many of them are worth a thread."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from lampion_edge import board
+
+# Beside cores that are faster than this, a slow one only makes the others wait: every operator ends with the last thread.
+_SLOW = 0.75
+
+
+def good_threads(root: str | Path = "/") -> int:
+    """Threads for one model: one on each usable core, the slow ones of a big.LITTLE processor left out."""
+    clocks = [core.max_clock for core in board.cores(root)]
+    known = [clock for clock in clocks if clock]
+    fast = sum(clock > _SLOW * max(known) for clock in known) if len(known) == len(clocks) and known else len(clocks)
+    return min(usable_cores(root), fast or usable_cores(root))
 
 
 def usable_cores(root: str | Path = "/") -> int:
@@ -28,7 +41,7 @@ def _affinity() -> int:
 
 def _cgroups(root: Path) -> Iterator[Path]:
     """This process's cgroup folders and their parents: the tightest quota on the way up counts."""
-    for line in (_read(root / "proc/self/cgroup") or "").splitlines():
+    for line in (board.read(root, "proc/self/cgroup") or "").splitlines():
         hierarchy, controllers, path = (line.split(":", 2) + ["", ""])[:3]
         if hierarchy == "0":
             mount = root / "sys/fs/cgroup"
@@ -43,16 +56,9 @@ def _cgroups(root: Path) -> Iterator[Path]:
 
 def _quota(group: Path) -> float | None:
     """Cores that a cgroup's quota amounts to, None without one."""
-    version2 = (_read(group / "cpu.max") or "").split()
-    version1 = [_read(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
+    version2 = (board.read(group, "cpu.max") or "").split()
+    version1 = [board.read(group, f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
     for pair in (version2, version1):
         if len(pair) == 2 and all(part.strip().isdecimal() for part in pair) and int(pair[1]) > 0:
             return int(pair[0]) / int(pair[1])
     return None
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text()
-    except OSError:
-        return None

@@ -4,13 +4,14 @@ import json
 import mmap
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from lampion_edge import Session
+from lampion_edge import METADATA_CARD, Card, Session, board
 from lampion_edge.bench_worker import resident, sample_inputs
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -86,3 +87,21 @@ def test_resident_memory_grows() -> None:
     with mmap.mmap(-1, 50_000_000) as held:  # an array might be given memory that was freed before, and still counts
         held.write(bytes(50_000_000))
         assert (resident() or 0) - before > 40_000_000
+
+
+def test_sustained(lampion_edge_command: Run, digits_path: Path) -> None:
+    done = lampion_edge_command("bench", digits_path, "--sustained", "0.0005", "--threads", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].split()[1:3] == ["s:", "p50"]
+    done = lampion_edge_command("bench", digits_path, "--sustained", "0.0005", "--json")
+    assert {"seconds", "celsius", "mhz", "p50", "threads"} < json.loads(done.stdout).keys()
+
+
+def test_the_figures_on_the_card(
+    lampion_edge_command: Run, digits: Callable[..., bytes], card: Card, tmp_path: Path
+) -> None:
+    figures = {"latency_ms": {board.model(): 1e-6, "another board": 5.0}}
+    (tmp_path / "m.onnx").write_bytes(digits({METADATA_CARD: replace(card, metrics=figures).to_json()}))
+    done = lampion_edge_command("bench", tmp_path / "m.onnx", "--seconds", "0.01")
+    assert f"the card says 1e-06 ms on {board.model()}: here " in done.stdout
+    assert "another board" not in done.stdout

@@ -49,7 +49,7 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 def test_predict_is_run_under_another_name() -> None:
     assert (PREDICT.name, PREDICT.run, PREDICT.arguments) == ("predict", RUN.run, RUN.arguments)
-    assert [command.name for command in COMMANDS] == ["run", "bench", "verify", "info"]
+    assert [command.name for command in COMMANDS] == ["run", "bench", "tune", "verify", "info"]
 
 
 def heed_ctrl_c() -> None:

@@ -4,17 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from edge.boards import cpufreq, write
 
 from lampion_edge import threads, usable_cores
-
-
-def tree(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
-
+from lampion_edge.threads import good_threads
 
 SELF, V1, V2 = "proc/self/cgroup", "sys/fs/cgroup/cpu,cpuacct/x", "sys/fs/cgroup"
 QUOTA, PERIOD = f"{V1}/cpu.cfs_quota_us", f"{V1}/cpu.cfs_period_us"
@@ -40,7 +33,7 @@ QUOTA, PERIOD = f"{V1}/cpu.cfs_quota_us", f"{V1}/cpu.cfs_period_us"
 )
 def test_quotas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int) -> None:
     monkeypatch.setattr(threads, "_affinity", lambda: 8)
-    assert usable_cores(tree(tmp_path, files)) == cores
+    assert usable_cores(write(tmp_path, files)) == cores
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity call")
@@ -52,3 +45,25 @@ def test_affinity(tmp_path: Path) -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert usable_cores(tmp_path) == len(allowed)
+
+
+PI5 = dict.fromkeys(range(4), 2_400_000)
+BIG_LITTLE = dict.fromkeys(range(4), 1_800_000) | dict.fromkeys(range(4, 6), 2_400_000 + 1)
+
+
+@pytest.mark.parametrize(
+    ("clocks", "cores", "want"),
+    [
+        ({}, 8, 8),
+        (PI5, 8, 4),
+        (PI5, 2, 2),
+        (BIG_LITTLE, 8, 2),
+        (BIG_LITTLE, 1, 1),
+        ({0: 3_000_000, 1: 2_900_000}, 8, 2),
+    ],
+)
+def test_good_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clocks: dict[int, int], cores: int, want: int
+) -> None:
+    monkeypatch.setattr(threads, "_affinity", lambda: cores)
+    assert good_threads(write(tmp_path, cpufreq(clocks))) == want

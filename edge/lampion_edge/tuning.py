@@ -1,0 +1,63 @@
+"""What `tune` found out about a file on this board, kept until the file, the board or onnxruntime changes."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lampion_edge import board
+from lampion_edge.runtime import Settings, library
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model's tuning lies: `note`, a JSON file, and `mapped`, the copy in onnxruntime's own format."""
+
+    note: Path
+    mapped: Path
+
+
+def place(model: str | Path) -> Place:
+    """The place of this file's tuning, below LAMPION_CACHE, XDG_CACHE_HOME/lampion or ~/.cache/lampion."""
+    stat = Path(model).stat()
+    name = f"{Path(model).stem}-{stat.st_dev:x}-{stat.st_ino:x}"
+    return Place(cache() / "tuned" / f"{name}.json", cache() / "tuned" / f"{name}.ort")
+
+
+def cache() -> Path:
+    """The folder for what can be made again."""
+    if named := os.environ.get("LAMPION_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "lampion"
+
+
+def find(model: str | Path) -> Settings | None:
+    """What `tune` chose for this file, None if it never looked, or at something else than is here now."""
+    try:
+        note = json.loads(place(model).note.read_text())
+        if note["for"] != _circumstances(Path(model)):
+            return None
+        settings = Settings(**note["settings"])
+    # The folder is nobody's but this user's; a note that a full disk or an older version left counts as none.
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError):
+        return None
+    return None if settings.mapped and not Path(settings.mapped).is_file() else settings
+
+
+def keep(model: str | Path, settings: Settings) -> Path:
+    """Writes down what was chosen for this file, in one step, and gives the note's path. Raises OSError."""
+    note = place(model).note
+    note.parent.mkdir(parents=True, exist_ok=True)
+    draft = note.with_suffix(f".{os.getpid()}.draft")
+    draft.write_text(json.dumps({"for": _circumstances(Path(model)), "settings": asdict(settings)}, indent=1) + "\n")
+    return draft.replace(note)
+
+
+def _circumstances(model: Path) -> dict[str, Any]:
+    """What must be the same for a tuning to hold."""
+    stat = model.stat()
+    file = {"size": stat.st_size, "changed": stat.st_mtime_ns}
+    return {"file": file, "board": board.model(), "cores": os.cpu_count(), "onnxruntime": library().__version__}
