@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from lampion_edge.card import TensorSpec
 from lampion_edge.errors import EdgeError
 from lampion_edge.golden import Array
 from lampion_edge.runtime import Settings
+from lampion_edge.samples import sample_inputs
 from lampion_edge.session import Session
-
-_ANY_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -79,37 +77,6 @@ def _calls(session: Session, inputs: Mapping[str, Array], duration: float) -> li
         session.run(inputs)
         calls.append(perf_counter() - before)
     return calls
-
-
-def sample_inputs(session: Session, batch: int, axes: Mapping[str, int]) -> dict[str, Array]:
-    """Inputs to measure with: a golden sample's, whose values are sure to make sense, else random ones."""
-    golden = session.golden
-    if golden and golden.samples and not axes:
-        known = golden.samples[0][0]
-        return {spec.name: _rows(known[spec.name], spec, batch) for spec in session.inputs if spec.name in known}
-    random = np.random.default_rng(0)
-    return {spec.name: _random(spec, batch, axes, random) for spec in session.inputs}
-
-
-def _rows(array: Array, spec: TensorSpec, batch: int) -> Array:
-    """The array with its rows repeated or dropped until there are `batch`, where the first axis may vary."""
-    if not spec.shape or isinstance(spec.shape[0], int):
-        return array
-    return np.resize(array, (batch, *array.shape[1:]))
-
-
-def _random(spec: TensorSpec, batch: int, axes: Mapping[str, int], random: np.random.Generator) -> Array:
-    sizes: list[int] = []
-    for position, size in enumerate(spec.shape):
-        fallback = batch if position == 0 else _ANY_SIZE
-        sizes.append(size if isinstance(size, int) else axes.get(size or "", fallback))
-    if spec.dtype == "string":
-        return np.full(sizes, "a", dtype=object)
-    if spec.dtype == "uint8":
-        return random.integers(0, 256, sizes, dtype=np.uint8)
-    if spec.dtype.startswith("float"):
-        return random.standard_normal(sizes).astype(spec.dtype)
-    return np.zeros(sizes, spec.dtype)  # an integer is often an index: 0 is the one that always exists
 
 
 def resident() -> int | None:

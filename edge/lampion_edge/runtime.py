@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lampion_edge import bfloat16
 from lampion_edge.card import TensorSpec
 from lampion_edge.errors import InputError, ModelError, RunError
+from lampion_edge.terminal import silenced
 
 if TYPE_CHECKING:
     from lampion_edge.golden import Array
@@ -57,8 +58,8 @@ def library() -> Any:
     """onnxruntime, imported when it is needed and not before, and told to be quiet."""
     # It reports usage to its vendor unless told not to before it is imported (its Privacy.md).
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime  # type: ignore[import-untyped]
-
+    with silenced():  # its search for GPUs warns of what a board doesn't have, before a log level can be set
+        import onnxruntime  # type: ignore[import-untyped]
     onnxruntime.set_default_logger_severity(_FATAL)
     return onnxruntime
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -21,6 +21,8 @@ from lampion_edge.threads import good_threads
 from lampion_edge.tuning import find
 
 if TYPE_CHECKING:  # photos and golden samples are imported by what uses them: a start without them is a third shorter
+    from concurrent.futures import Future
+
     from lampion_edge.golden import Array, Golden
     from lampion_edge.image import Photo
     from lampion_edge.verification import Verification
@@ -171,6 +173,36 @@ class Session:
                 timings = {"decode": decoding, "run": run, "total": decoding + run + labelling}
                 predictions[index] = Prediction(labels, timings)
         return [predictions[index] for index in range(len(photos))]
+
+    def stream(self, photos: Iterable[Photo], top: int | None = None) -> Iterator[Prediction]:
+        """Like `predict`, for photos as they come: while one runs, the next is decoded by another thread.
+
+        Raises what `predict` raises, at the photo's turn; so does whatever `photos` itself raises.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1, "lampion-decode") as decoder:
+            ahead: Future[tuple[dict[str, Array], float]] | None = None
+            for photo in photos:
+                ready, ahead = ahead, decoder.submit(_timed, self.prepare, photo)
+                if ready:
+                    yield self._predicted(*ready.result(), top)
+            if ahead:
+                yield self._predicted(*ahead.result(), top)
+
+    def warm_up(self) -> float:
+        """One call on a golden sample, or on made-up inputs; gives its milliseconds.
+
+        The first call is slower than the others: memory is found, weights are read. Raises RunError.
+        """
+        from lampion_edge.samples import sample_inputs
+
+        return _timed(self.run, sample_inputs(self))[1]
+
+    def _predicted(self, inputs: Mapping[str, Array], decoding: float, top: int | None) -> Prediction:
+        outputs, run = _timed(self.run, inputs)
+        rows, labelling = _timed(self.labels_from, outputs, top)
+        return Prediction(rows[0], {"decode": decoding, "run": run, "total": decoding + run + labelling})
 
     def _expect_images(self) -> None:
         if self.card.task != "image-classification":

@@ -1,9 +1,11 @@
-"""Text laid out for a terminal."""
+"""Text laid out for a terminal, and kept from it."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 def table(rows: Sequence[Sequence[str]], align: str) -> str:
@@ -28,3 +30,27 @@ def complain(message: object, hint: str | None) -> None:
     print(f"lampion: error: {message}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Keeps what native code writes to stderr from the user's screen, unless an error follows: then it may say why."""
+    import tempfile
+
+    try:
+        screen = os.dup(2)
+    except OSError:  # a service without stderr has nothing to silence
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        try:
+            os.dup2(kept.fileno(), 2)
+            yield
+        except BaseException:
+            os.dup2(screen, 2)
+            kept.seek(0)
+            os.write(2, kept.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)

@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from lampion_edge import METADATA_CARD, Card, Session, board
-from lampion_edge.bench_worker import resident, sample_inputs
+from lampion_edge.bench_worker import resident
+from lampion_edge.samples import sample_inputs
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

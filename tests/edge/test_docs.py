@@ -31,9 +31,8 @@ def folder(tmp_path: Path, digits: Callable[..., bytes]) -> Path:
 
 def run(command: list[str], folder: Path) -> str:
     path = str(Path(lampion_edge.__file__).parents[1])
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
-    )
+    environment = os.environ | {"PYTHONPATH": path, "LAMPION_CACHE": str(folder / "cache")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -47,7 +46,7 @@ def test_a_command(folder: Path, line: str) -> None:
 def test_the_python(folder: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     printed = run([sys.executable, "-c", code], folder).splitlines()
-    assert printed[2] == "uint8 [batch, 28, 28, 1] ['output'] True ('zero', 'one', 'two')"
+    assert printed[5] == "uint8 [batch, 28, 28, 1] ['output'] True ('zero', 'one', 'two')"
     assert printed[3].startswith("photo: not an image")
 
 

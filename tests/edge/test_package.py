@@ -63,3 +63,15 @@ def test_running_a_model_reports_to_nobody_and_leaves_no_trace(tmp_path: Path, d
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
     assert (done.stdout, done.stderr) == ("1\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+@pytest.mark.parametrize(("body", "said"), [("", ""), ("raise ImportError('broken')", "noise")])
+def test_what_native_code_says_while_it_starts(tmp_path: Path, body: str, said: str) -> None:
+    """onnxruntime warns of GPUs that a board doesn't have as soon as it is imported; if it fails, that may be the reason."""
+    (tmp_path / "onnxruntime.py").write_text(
+        f"import os\nos.write(2, b'noise')\n{body}\ndef set_default_logger_severity(_): ..."
+    )
+    code = "from lampion_edge.runtime import library\ntry: library()\nexcept ImportError as error: print(error)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT / "edge")])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("broken" if body else "", said)

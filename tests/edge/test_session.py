@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -310,6 +311,29 @@ def test_predict_many_of_unequal_sizes(build: Make, card: Card) -> None:
     )
     photos = [np.full(size, value, np.uint8) for value, size in enumerate([(4, 4, 3), (4, 8, 3), (4, 4, 3), (8, 4, 3)])]
     assert [p.labels[0].probability for p in Session(data).predict_many(photos)] == [0, 1, 2, 3]
+
+
+def test_stream(session: Session) -> None:
+    predictions = session.stream(
+        itertools.cycle(list(PHOTOS)), top=2
+    )  # never ends: nothing may wait for the last photo
+    got = [prediction.labels for prediction in itertools.islice(predictions, 7)]
+    want = [session.predict(photo, 2).labels for photo in PHOTOS]
+    assert [[label.index for label in labels] for labels in got] == [[w.index for w in want[i % 5]] for i in range(7)]
+    predictions.close()
+    assert list(session.stream([])) == []
+
+
+def test_a_bad_photo_in_a_stream(session: Session) -> None:
+    predictions = session.stream([PHOTOS[0], b"not a photo", PHOTOS[1]])
+    assert len(next(predictions).labels) == 5
+    with pytest.raises(ImageError):
+        next(predictions)
+
+
+def test_warm_up(session: Session, pair: Session) -> None:
+    assert session.warm_up() > 0
+    assert pair.warm_up() > 0
 
 
 def test_photos_need_an_image_model(pair: Session) -> None:
