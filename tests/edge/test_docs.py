@@ -47,7 +47,7 @@ def test_the_python(folder: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     printed = run([sys.executable, "-c", code], folder).splitlines()
     assert printed[5] == "uint8 [batch, 28, 28, 1] ['output'] True ('zero', 'one', 'two')"
-    assert printed[3].startswith("photo: not an image")
+    assert printed[6].startswith("photo: not an image")
 
 
 def test_every_error_is_named() -> None:
