@@ -6,6 +6,7 @@ from typing import Any
 
 from lampion import autograd, fft, linalg, nn, optim, signal, special, utils
 from lampion.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from lampion.compiling import compile
 from lampion.control import cond, map, scan, while_loop
 from lampion.dtypes import (
     bfloat16,
@@ -553,6 +554,7 @@ __all__ = [
     "clone",
     "column_stack",
     "combinations",
+    "compile",
     "complex",
     "complex64",
     "complex128",

@@ -63,7 +63,7 @@ class Value:
     grad: Tensor | None = None
     retains_grad = False
     hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
-    same_as: Value | None = None  # the traced input that a detached name of it stands for
+    same_as: Value | None = None  # the traced value that a name without its place on the tape stands for
 
     def __init__(self, data: Data, requires_grad: bool = False, node: Node | None = None, index: int = 0) -> None:
         self.data = data
@@ -75,13 +75,15 @@ class Value:
     @property
     def key(self) -> Any:
         """What stays the same however often the Value is rebuilt from its node."""
-        return (self.node, self.index) if self.node is not None else self.same_as or self
+        if self.node is not None:
+            return self.node, self.index
+        return self if self.same_as is None else self.same_as.key
 
 
 class Node:
     """One entry of the tape: an op, the Values it took, and the data it gave (None in `data` once freed)."""
 
-    __slots__ = ("__weakref__", "data", "inputs", "op", "order", "versions", "where", "writes")
+    __slots__ = ("__weakref__", "data", "inputs", "op", "order", "versions", "walked", "where", "writes")
 
     def __init__(self, op: Primitive, inputs: tuple[Value, ...], data: tuple[Data, ...]) -> None:
         self.op = op
@@ -90,6 +92,7 @@ class Node:
         self.writes = [v.version.writes for v in inputs]
         self.versions: tuple[Version, ...] = ()  # of the outputs, which the node must not hold
         self.order = next(_order)
+        self.walked = False  # by a backward that does not retain the graph
         self.where = user_code() if grad_mode.anomaly else None
 
     def outputs(self) -> tuple[Value, ...]:

@@ -49,7 +49,7 @@ from lampion.ops import shape as shapes
 from lampion.ops.elementwise import Elementwise
 from lampion.symbolic import Spec, SymInt, may_agree, numel
 from lampion.symbolic_float import python_number
-from lampion.tape import Handle, Value, depth, grad_mode, tracing, wrap
+from lampion.tape import Handle, Value, depth, grad_enabled, grad_mode, tracing, wrap
 
 
 class Size(tuple[Any, ...]):
@@ -83,6 +83,10 @@ class Tensor(InPlace):
 
     @data.setter
     def data(self, new: Tensor) -> None:
+        if isinstance(self._value.data, Spec) or isinstance(new._value.data, Spec):
+            with grad_enabled(False):
+                self._rename(new.detach(), True)
+            return
         new._value.version.shared = True
         self._value.data = new._value.data
         self._value.version.shared = True
@@ -818,6 +822,8 @@ class Tensor(InPlace):
             mine.version.writes += 1
             value = Value(mine.data, value.requires_grad, value.node, value.index)
             value.version = mine.version
+        if traced and mine.requires_grad and mine.node is None and not grad_mode.enabled:
+            value = _leaf(value, mine)
         names, mine.version.views = mine.version.names(), ()
         self._value = value
         for name in names:
@@ -911,6 +917,13 @@ def _apart(value: Value) -> Value:
     if not isinstance(data, np.ndarray) or (data.base is None and data.flags.writeable and not value.version.shared):
         return value
     return Value(data.copy(), value.requires_grad, value.node, value.index)
+
+
+def _leaf(value: Value, before: Value) -> Value:
+    """A traced value as the leaf that `before` was, with its gradient and hooks."""
+    leaf = Value(value.data, True)
+    leaf.same_as, leaf.grad, leaf.hooks = value, before.grad, before.hooks
+    return leaf
 
 
 class RemovableHandle:

@@ -1,6 +1,7 @@
 """From what ran to one ONNX file with its card, verified on the runtime that will run it."""
 
 from lampion.errors import UntraceableError
+from lampion_export.compiled import Compiled, compile
 from lampion_export.convert import converts
 from lampion_export.errors import ExportError, MismatchError, UnsupportedError
 from lampion_export.exporter import Exported, export
@@ -12,6 +13,7 @@ from lampion_export.verification import Check, Report, verify
 
 __all__ = [
     "Check",
+    "Compiled",
     "ExportError",
     "Exported",
     "MismatchError",
@@ -20,6 +22,7 @@ __all__ = [
     "UnsupportedError",
     "UntraceableError",
     "add_card",
+    "compile",
     "converts",
     "export",
     "from_sklearn",

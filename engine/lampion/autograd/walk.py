@@ -10,7 +10,7 @@ import numpy as np
 
 from lampion import dtypes
 from lampion.autograd.mode import SetGrad
-from lampion.tape import Node, Value, grad_mode, wrap
+from lampion.tape import Node, Value, grad_mode, tracing, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -85,7 +85,8 @@ def run(
                     _check_nan(node, value, g)
                 walk.send(value, g)
             if not retain_graph:
-                node.inputs = None
+                node.walked = True
+                node.inputs = node.inputs if tracing() else None  # a trace is converted later
     return walk.found
 
 
@@ -121,8 +122,8 @@ class _Walk:
         g = _hooked(leaf, g)
         if self.wanted is None:
             leaf.grad = _sum(leaf.grad, self.keep_apart(g))
-        elif leaf in self.wanted:
-            self.found[leaf] = _sum(self.found.get(leaf), g)
+        elif leaf.key in self.wanted:
+            self.found[leaf.key] = _sum(self.found.get(leaf.key), g)
 
     def newest(self) -> tuple[Node, list[Any]]:
         """The newest node left, with its gradients complete."""
@@ -191,7 +192,7 @@ def _as_given(node: Node, value: Value, create_graph: bool) -> Tensor:
     """The output for the gradient's formula; as `_as_saved`. Formulas of views don't look at their output."""
     if node.versions[value.index].writes and not node.op.view:
         return wrap(Value(Overwritten(value.data, node)))
-    return wrap(value if create_graph else Value(value.data))
+    return wrap(value if create_graph else Value(value.data, False, value.node, value.index))
 
 
 class Overwritten:

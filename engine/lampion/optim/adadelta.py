@@ -6,7 +6,7 @@ from typing import Any
 
 from lampion.ops.analysis import sqrt
 from lampion.ops.create import zeros, zeros_like
-from lampion.optim.optimizer import Optimizer, Params, at_least_zero, decayed
+from lampion.optim.optimizer import Optimizer, Params, at_least_zero, decayed, elementwise
 from lampion.tensor import Tensor
 
 
@@ -22,6 +22,7 @@ class Adadelta(Optimizer):
             raise ValueError(f"Adadelta: expected rho from 0 to 1, got {rho}")
         super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         rho, eps = group["rho"], group["eps"]
         if not state:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lampion.ops.analysis import sqrt
 from lampion.ops.create import full_like, zeros
-from lampion.optim.optimizer import Optimizer, Params, at_least_zero
+from lampion.optim.optimizer import Optimizer, Params, at_least_zero, elementwise
 from lampion.tensor import Tensor
 
 
@@ -29,6 +29,7 @@ class Adagrad(Optimizer):
             },
         )  # fmt: skip
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         if not state:
             state.update(step=zeros(()), sum=full_like(p, group["initial_accumulator_value"]))

@@ -7,7 +7,7 @@ from typing import Any
 
 from lampion.ops.analysis import expm1, sqrt
 from lampion.ops.create import zeros, zeros_like
-from lampion.optim.optimizer import Optimizer, Params, at_least_zero, fractions
+from lampion.optim.optimizer import Optimizer, Params, at_least_zero, elementwise, fractions
 from lampion.tensor import Tensor
 
 
@@ -34,6 +34,7 @@ class Adam(Optimizer):
             },
         )  # fmt: skip
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
         if not state:

@@ -8,7 +8,7 @@ from lampion.ops.analysis import sqrt
 from lampion.ops.comparison import where
 from lampion.ops.create import ones, zeros, zeros_like
 from lampion.optim.adam import one_minus_power
-from lampion.optim.optimizer import Optimizer, Params, at_least_zero, decayed, fractions
+from lampion.optim.optimizer import Optimizer, Params, at_least_zero, decayed, elementwise, fractions
 from lampion.tensor import Tensor
 
 
@@ -36,6 +36,7 @@ class NAdam(_Relative):
             decoupled_weight_decay=decoupled_weight_decay, maximize=maximize,
         )  # fmt: skip
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
         if not state:
@@ -64,6 +65,7 @@ class RAdam(_Relative):
             decoupled_weight_decay=decoupled_weight_decay, maximize=maximize,
         )  # fmt: skip
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
         if not state:
@@ -91,6 +93,7 @@ class Adamax(_Relative):
     ) -> None:  # fmt: skip
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize)
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
         if not state:

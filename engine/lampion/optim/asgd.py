@@ -6,7 +6,7 @@ from typing import Any
 
 from lampion.ops.arithmetic import clamp
 from lampion.ops.create import ones, zeros, zeros_like
-from lampion.optim.optimizer import Optimizer, Params, at_least_zero, decayed
+from lampion.optim.optimizer import Optimizer, Params, at_least_zero, decayed, elementwise
 from lampion.tensor import Tensor
 
 
@@ -28,6 +28,7 @@ class ASGD(Optimizer):
             },
         )  # fmt: skip
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         lr, lambd = group["lr"], group["lambd"]
         if not state:

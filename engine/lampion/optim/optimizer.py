@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from lampion.autograd import enable_grad, no_grad
 from lampion.tensor import Tensor
 
+Update = TypeVar("Update", bound=Callable[..., None])
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 
@@ -107,6 +108,15 @@ class Optimizer:
     def __repr__(self) -> str:
         groups = [{k: v for k, v in g.items() if k != "params"} for g in self.param_groups]
         return f"{type(self).__name__}({'; '.join(', '.join(f'{k}={v}' for k, v in g.items()) for g in groups)})"
+
+
+def elementwise(update: Update) -> Update:
+    """Marks an `update` that treats every element by itself: a compiled step then runs it on many parameters in one row.
+
+    Tensors without dims in the state (a count of steps) are one number for all of them.
+    """
+    update.elementwise = True  # type: ignore[attr-defined]
+    return update
 
 
 def at_least_zero(who: str, **settings: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lampion.ops.analysis import sqrt
 from lampion.ops.create import zeros, zeros_like
-from lampion.optim.optimizer import Optimizer, Params, at_least_zero
+from lampion.optim.optimizer import Optimizer, Params, at_least_zero, elementwise
 from lampion.tensor import Tensor
 
 
@@ -26,6 +26,7 @@ class RMSprop(Optimizer):
             },
         )  # fmt: skip
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         if not state:
             state.update(step=zeros(()), square_avg=zeros_like(p))

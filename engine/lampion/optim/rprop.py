@@ -7,7 +7,7 @@ from typing import Any
 from lampion.ops.arithmetic import clamp, sign
 from lampion.ops.comparison import where
 from lampion.ops.create import full_like, zeros, zeros_like
-from lampion.optim.optimizer import Optimizer, Params, at_least_zero
+from lampion.optim.optimizer import Optimizer, Params, at_least_zero, elementwise
 from lampion.tensor import Tensor
 
 
@@ -26,6 +26,7 @@ class Rprop(Optimizer):
             raise ValueError(f"Rprop: expected etas with 0 < first < 1 < second, got {etas}")
         super().__init__(params, {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize})
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         shrink, grow = group["etas"]
         if not state:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lampion.optim.optimizer import Optimizer, Params, at_least_zero
+from lampion.optim.optimizer import Optimizer, Params, at_least_zero, elementwise
 from lampion.tensor import Tensor
 
 
@@ -29,6 +29,7 @@ class SGD(Optimizer):
             },
         )  # fmt: skip
 
+    @elementwise
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         momentum = group["momentum"]
         if group["weight_decay"]:

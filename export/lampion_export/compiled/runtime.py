@@ -1,0 +1,66 @@
+"""onnxruntime as compiled steps use it: a session over a model, and bindings of its inputs and outputs to memory."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from lampion.tape import Array
+from lampion_edge.threads import usable_cores
+
+_FATAL = 4  # what is an error for onnxruntime reaches us as an exception
+
+
+class Session:
+    """A model that onnxruntime has loaded."""
+
+    def __init__(self, model: ir.Model, threads: int | None = None) -> None:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        import onnxruntime  # type: ignore[import-untyped]
+
+        onnxruntime.set_default_logger_severity(_FATAL)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or usable_cores()
+        data = ir.to_proto(model).SerializeToString(deterministic=True)
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        self.raw = session._sess
+        self.wrapped = session
+
+
+class Binding:
+    """Which memory a run reads and writes. What is bound stays so until it is bound anew."""
+
+    def __init__(self, session: Session) -> None:
+        from onnxruntime.capi.onnxruntime_pybind11_state import OrtDevice, OrtValue  # type: ignore[import-untyped]
+
+        self._run = session.raw.run_with_iobinding
+        self._binding: Any = session.wrapped.io_binding()._iobinding
+        self._ort_value = OrtValue.ortvalue_from_numpy
+        self._cpu = OrtDevice(OrtDevice.cpu(), OrtDevice.default_memory(), 0)
+
+    def input(self, name: str, array: Array) -> None:
+        """Reads an input from an array, without a copy where it lies row by row."""
+        contiguous = array if array.flags.c_contiguous else np.ascontiguousarray(array)
+        self._binding.bind_ortvalue_input(name, self._ort_value(contiguous, self._cpu))
+
+    def output(self, name: str, array: Array) -> None:
+        """Writes an output to an array."""
+        self._binding.bind_ortvalue_output(name, self._ort_value(array, self._cpu))
+
+    def fresh_output(self, name: str) -> None:
+        """Lets onnxruntime find memory for an output whose size is not known; `fresh` gives it."""
+        self._binding.bind_output(name, self._cpu)
+
+    def fresh(self, count: int) -> list[Array]:
+        """What the last run gave as the outputs that were bound first."""
+        if not count:
+            return []
+        values = self._binding.get_outputs()
+        return [values[i].numpy() for i in range(count)]
+
+    def run(self) -> None:
+        """Computes."""
+        self._run(self._binding, None)
