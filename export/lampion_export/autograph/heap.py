@@ -22,7 +22,7 @@ from lampion.tape import Handle, wrap
 from lampion_export.autograph.growing import TracedList
 from lampion_export.autograph.objects import MISSING, is_object, same_object
 from lampion_export.autograph.places import Entries, Global, Items, Members, Numbers, Place, Slots, Variable, slots_of
-from lampion_export.autograph.source import is_users
+from lampion_export.autograph.source import is_librarys
 from lampion_export.autograph.trees import CONTROL
 
 ATOMIC = (
@@ -117,7 +117,7 @@ class Heap:
             if not name.startswith(CONTROL):
                 self._queue.append((cell, name))
         self._push(function.__defaults__ or (), "")
-        if not is_users(function.__code__):
+        if is_librarys(function.__code__):
             return
         read, stored = _globals(function.__code__)
         for name in read | stored:

@@ -23,10 +23,14 @@ STANDARD = sysconfig.get_path("stdlib")
 
 
 def is_users(code: CodeType) -> bool:
-    """Whether code is the user's: not lampion's, not numpy's, not of Python's own library."""
+    """Whether code is the user's, in a file: not lampion's, not numpy's, not of Python's own library, not typed at a prompt."""
+    return not is_librarys(code) and not code.co_filename.startswith("<")
+
+
+def is_librarys(code: CodeType) -> bool:
+    """Whether code is lampion's, numpy's or of Python's own library."""
     name = code.co_filename
-    inside = name.startswith(LIBRARIES) or (name.startswith(STANDARD) and "site-packages" not in name)
-    return not inside and not name.startswith("<")
+    return name.startswith(LIBRARIES) or (name.startswith(STANDARD) and "site-packages" not in name)
 
 
 def definition(code: CodeType) -> Definition | None:
