@@ -13,12 +13,15 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lampion_server.access import OPEN, bearer
+from lampion_server.caller import CALLER
 from lampion_server.dataplane import DataPlane
-from lampion_server.http import error_response, no_route, packed
+from lampion_server.http import caller_of, error_response, no_route, packed
 from lampion_server.metadata import release
 from lampion_server.middleware import wrapped
 from lampion_server.openapi import Documented, answers, operation
-from lampion_server.routes import ROUTES, Route
+from lampion_server.routes import ROUTES, Route, metrics
+from lampion_server.watching import watched
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -51,11 +54,21 @@ def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         try:
+            plane.access.admit(_scope(route, plane), _token(request), request.client.host if request.client else "")
+            CALLER.set(caller_of(request))
             return await packed(await route.handler(request, plane), request)
         except Exception as error:
             return error_response(error, request)
 
     return endpoint
+
+
+def _scope(route: Route, plane: DataPlane) -> str:
+    return OPEN if route.handler is metrics and plane.settings.open_metrics else route.scope
+
+
+def _token(request: Request) -> str | None:
+    return bearer(request.headers.get("authorization", ""), request.headers.get("x-api-key", ""))
 
 
 @asynccontextmanager
@@ -74,7 +87,7 @@ async def _grpc(plane: DataPlane) -> AsyncIterator[None]:
 def _fastapi(plane: DataPlane) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _grpc(plane):
+        async with _grpc(plane), watched(plane):
             yield
         await plane.close()
 

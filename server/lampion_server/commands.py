@@ -1,21 +1,19 @@
-"""`lampion serve`."""
+"""`lampion serve` and `lampion keys`."""
 
 from __future__ import annotations
 
-import logging
 import socket
 from argparse import ArgumentParser, Namespace
-from contextlib import ExitStack, suppress
+from dataclasses import replace
 from importlib.util import find_spec
-
-import uvicorn
+from pathlib import Path
 
 from lampion_edge.commands import Command
-from lampion_server.app import build_app
-from lampion_server.dataplane import DataPlane
+from lampion_server import command_keys
 from lampion_server.errors import StartupError
-from lampion_server.metrics import Metrics
-from lampion_server.repository import Repository
+from lampion_server.keys import read_keys
+from lampion_server.listening import bound, forget, reserved, url
+from lampion_server.relay import Ready
 from lampion_server.settings import Settings, add_arguments
 
 
@@ -23,7 +21,7 @@ def arguments(parser: ArgumentParser) -> None:
     """One argument per setting."""
     parser.description = (
         "Serve models over HTTP: the Open Inference Protocol v2 for tensors, /v1/models/NAME/predict for photos. "
-        "Each option can also be given as the environment variable in brackets."
+        "Each option can also be given as the environment variable in brackets, or in the file of --config."
     )
     parser.epilog = (
         "example: lampion serve digits.onnx, then curl --data-binary @photo.png URL/v1/models/digits/predict"
@@ -37,54 +35,69 @@ def serve(args: Namespace) -> int:
     Raises `StartupError` if it can't start.
     """
     settings = Settings.read(args)
-    with _bound(settings) as listener, suppress(KeyboardInterrupt):  # uvicorn raises it again after its orderly end
-        _run(settings, listener)
+    if not settings.models:
+        raise StartupError("expected at least one model file or folder, got none", hint="lampion serve model.onnx")
+    check_files(settings)
+    check_extra(settings)
+    with bound(settings) as listener:
+        try:
+            _serve(settings, listener)
+        finally:
+            forget(settings)
     return 0
 
 
-def _bound(settings: Settings) -> socket.socket:
-    """A bound socket, taken before the models are loaded, so that a port in use shows at once."""
-    try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        family, _, _, _, address = found[0]
-        with ExitStack() as undo:
-            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            undo.pop_all()
-    except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        hint = "choose another --host or --port (0 takes a free one)"
-        raise StartupError(f"can't listen on {settings.host} port {settings.port}: {reason}", hint=hint) from None
-    return listener
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    def started(ready: Ready) -> None:
+        names = ", ".join(ready.names) or "no model"
+        grpc = f", gRPC on port {ready.grpc_port}" if ready.grpc_port else ""
+        workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+        print(f"lampion: serving {names} at {url(listener, settings)}{grpc}{workers} (docs at /docs)", flush=True)
+
+    # Imported when it is known which of the two is needed: the supervisor itself runs no model.
+    if settings.workers > 1:
+        from lampion_server import worker
+        from lampion_server.loading import own_cores
+        from lampion_server.workers import Supervisor
+
+        own_cores(settings)
+        listener.listen(2048)
+        with _grpc_port(settings) as taken:
+            Supervisor(replace(settings, grpc_port=taken.port), listener, worker.main, started).run()
+    else:
+        from lampion_server.serving import opened, serve
+
+        serve(opened(settings), listener, lambda plane: started(Ready(plane.repository.names(), plane.grpc_port)))
 
 
-def _run(settings: Settings, listener: socket.socket) -> None:
-    if not settings.models:
-        raise StartupError("expected at least one model file or folder, got none", hint="lampion serve model.onnx")
-    check_extra(settings)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    metrics = Metrics()
-    repository = Repository(settings.models, settings, metrics.batch)
-    plane = DataPlane(repository, settings, metrics)
-    app = build_app(plane)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level=max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level.upper()]),
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=settings.drain_timeout,
-    )
+class _grpc_port:  # noqa: N801  (used like the functions of contextlib)
+    """gRPC's port, chosen once for all workers and held while they start."""
 
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            names = ", ".join(repository.names()) or "no model"
-            grpc = f", gRPC on port {plane.grpc_port}" if plane.grpc_port else ""
-            print(f"lampion: serving {names} at {_url(listener)}{grpc} (docs at /docs)", flush=True)
+    def __init__(self, settings: Settings) -> None:
+        self._held = reserved(settings.host, settings.grpc_port) if settings.grpc_port >= 0 else None
+        self.port = self._held.getsockname()[1] if self._held else -1
 
-    Server(config).run([listener])
+    def __enter__(self) -> _grpc_port:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._held:
+            self._held.close()
+
+
+def check_files(settings: Settings) -> None:
+    """Raises `StartupError` for files of the settings that can't be used, before anything is loaded."""
+    for name in ("tls_cert", "tls_key", "tls_client_ca"):
+        path = getattr(settings, name)
+        if path and not Path(path).is_file():
+            raise StartupError(f"setting {name}: there is no file {path}", field=name)
+    if settings.keys:
+        read_keys(settings.keys)
+    if settings.grpc_port >= 0 and settings.tls_password:
+        hint = "write the key without its password: openssl pkey -in KEY -out PLAIN"
+        raise StartupError(
+            "setting tls_password: gRPC takes no private key that has one", field="tls_password", hint=hint
+        )
 
 
 def check_extra(settings: Settings) -> None:
@@ -95,9 +108,5 @@ def check_extra(settings: Settings) -> None:
         )
 
 
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 SERVE = Command("serve", "serve models over HTTP", arguments, serve)
+KEYS = Command("keys", "make, list and remove API keys of a server", command_keys.arguments, command_keys.run)

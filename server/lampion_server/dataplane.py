@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lampion_edge import Card, TensorSpec, usable_cores
+from lampion_server.access import Access
+from lampion_server.caller import CALLER
 from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
 from lampion_server.decoder import Decoder
 from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
@@ -17,10 +19,11 @@ from lampion_server.infer import InferRequest, check_outputs, classified
 from lampion_server.metrics import Metrics
 from lampion_server.model import Entry, Model
 from lampion_server.model_config import model_config
+from lampion_server.orders import Order
 from lampion_server.repository import Repository
 from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.settings import Settings
-from lampion_server.statistics import ModelStatistics, Statistics
+from lampion_server.statistics import ModelStatistics, Statistics, added
 from lampion_server.tasks import PHOTOS, Prediction, Task, task_of
 from lampion_server.tasks.task import prediction
 
@@ -69,6 +72,17 @@ class _Shown:
     decode: float
 
 
+@dataclass(frozen=True)
+class StatsQuestion:
+    """Whose statistics are wanted: of all models, of one, of one version."""
+
+    model: str | None = None
+    version: str | None = None
+
+
+Question = Order | StatsQuestion
+
+
 class DataPlane:
     """Everything the server does, for whatever transport translates to it.
 
@@ -83,7 +97,10 @@ class DataPlane:
         self.metrics = metrics or Metrics()
         self.statistics = Statistics()
         self.grpc_port: int | None = None  # the one taken, while gRPC is served
-        self._decoder = Decoder(usable_cores(), self.settings.max_queue)
+        self.draining = False  # a signal has come: what was accepted is answered, nobody should send more
+        self.ask_all: Callable[[Question], Awaitable[list[Any]]] = self._ask_myself
+        self.access = Access(self.settings)
+        self._decoder = Decoder(max(1, usable_cores() // self.settings.workers), self.settings.max_queue)
 
     async def infer(
         self,
@@ -170,14 +187,25 @@ class DataPlane:
         rows = scheduler.max_batch if scheduler.batching else 0
         return model_config(session.card, served.name, session.inputs, session.outputs, rows)
 
-    def stats(self, model: str | None = None, version: str | None = None) -> list[dict[str, Any]]:
-        """The protocol's statistics of each served version that fits. Raises `NotFoundError` or `UnavailableError`."""
+    async def stats(self, model: str | None = None, version: str | None = None) -> list[dict[str, Any]]:
+        """The protocol's statistics of each served version that fits, of all processes together.
+
+        Raises `NotFoundError` or `UnavailableError`.
+        """
         if model is not None:
             self.repository.get(model, version)
+        parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for answer in await self.ask_all(StatsQuestion(model, version)):
+            for entry in answer:
+                parts.setdefault((entry["name"], entry["version"]), []).append(entry)
+        return [added(parts[key]) for key in sorted(parts)]
+
+    def own_stats(self, asked: StatsQuestion) -> list[dict[str, Any]]:
+        """The statistics of this process."""
         return [
             self.statistics.as_json(entry.name, entry.version)
             for entry in self.repository.index()
-            if entry.model and model in (None, entry.name) and version in (None, entry.version)
+            if entry.model and asked.model in (None, entry.name) and asked.version in (None, entry.version)
         ]
 
     def index(self) -> list[Entry]:
@@ -185,18 +213,21 @@ class DataPlane:
         return self.repository.index()
 
     def check_ready(self) -> None:
-        """Raises `UnavailableError` with the reasons while something that was found isn't served."""
+        """Raises `UnavailableError` with the reasons while something that was found isn't served, or the server ends."""
+        if self.draining:
+            raise UnavailableError("the server is shutting down")
         if missing := self.repository.missing():
             reasons = [f"{entry.name} version {entry.version}: {entry.reason}" for entry in missing]
             raise UnavailableError(f"not every model is served: {'; '.join(reasons)}")
 
-    async def load(self, model: str) -> None:
-        """Read a model from disk (again) and swap it in. Raises `NotFoundError` or `UnavailableError`."""
-        await asyncio.to_thread(self.repository.load, model)
+    async def change(self, order: Order) -> None:
+        """Change what is served, in all processes, before this returns. Raises what the order raises."""
+        await self.ask_all(order)
 
-    async def unload(self, model: str) -> None:
-        """Stop serving a model once its requests are answered. Raises `NotFoundError`."""
-        await asyncio.to_thread(self.repository.unload, model)
+    async def _ask_myself(self, question: Question) -> list[Any]:
+        if isinstance(question, Order):
+            return [await asyncio.to_thread(question.carry_out, self.repository)]
+        return [self.own_stats(question)]
 
     async def close(self) -> None:
         """Answer what waits, then end all threads."""
@@ -230,8 +261,8 @@ class DataPlane:
     async def _until(self, deadline: float | None) -> AsyncIterator[float]:
         """Give up with `DeadlineExceededError` when the deadline or the server's own limit has passed."""
         now = time.monotonic()
-        own = now + self.settings.request_timeout
-        limit = own if deadline is None else min(deadline, own)
+        given = [limit for limit in (deadline, CALLER.get().deadline) if limit is not None]
+        limit = min([now + self.settings.request_timeout, *given])
         try:
             async with asyncio.timeout(limit - now):
                 yield limit

@@ -15,11 +15,14 @@ class ServerError(Exception):
     ```
     ServerError                    500  INTERNAL (details in the log only)
     ├── BadRequestError            400  BAD_REQUEST (also for a photo that can't be decoded)
+    ├── UnauthorizedError          401  UNAUTHORIZED, with WWW-Authenticate
+    ├── ForbiddenError             403  FORBIDDEN
     ├── NotFoundError              404  NOT_FOUND
     ├── MethodNotAllowedError      405  METHOD_NOT_ALLOWED
     ├── RequestTimeoutError        408  REQUEST_TIMEOUT (the body did not arrive in time)
     ├── TooLargeError              413  TOO_LARGE
     ├── UnsupportedMediaTypeError  415  UNSUPPORTED_MEDIA_TYPE
+    ├── TooManyRequestsError       429  TOO_MANY_REQUESTS, with Retry-After
     ├── ClientGoneError            499  CLIENT_GONE (the caller left: only the log sees it)
     ├── ModelFailedError           500  MODEL_FAILED (the model accepts the inputs, then fails on them)
     ├── UnsupportedError           501  UNSUPPORTED
@@ -48,6 +51,24 @@ class BadRequestError(ServerError):
 
     status = 400
     code = "BAD_REQUEST"
+
+
+class UnauthorizedError(ServerError):
+    """The request has no API key, or one that is not known."""
+
+    status = 401
+    code = "UNAUTHORIZED"
+
+    def headers(self) -> dict[str, str]:
+        """`WWW-Authenticate`, as HTTP asks for with a 401."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class ForbiddenError(ServerError):
+    """The API key doesn't allow this."""
+
+    status = 403
+    code = "FORBIDDEN"
 
 
 class NotFoundError(ServerError):
@@ -91,6 +112,21 @@ class UnsupportedMediaTypeError(ServerError):
 
     status = 415
     code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class TooManyRequestsError(ServerError):
+    """The caller asks more often than it may; `retry_after` are the seconds until it may again."""
+
+    status = 429
+    code = "TOO_MANY_REQUESTS"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message, hint=f"try again in {max(1, math.ceil(retry_after))} s")
+        self.retry_after = retry_after
+
+    def headers(self) -> dict[str, str]:
+        """`Retry-After` in whole seconds, at least one."""
+        return {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
 
 
 class ClientGoneError(ServerError):

@@ -182,3 +182,19 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
         for name, example in examples.items()
         if f"{{{name}}}" in path
     ]
+
+
+TRAFFIC = {"stable": "2", "previous": "1", "canary": None, "percent": 0.0, "shadow": None, "report": None}
+_VERSION = {"name": "version", "in": "query", "description": "a version that is served", "schema": {"type": "string"}}
+_PERCENT = {
+    "name": "percent",
+    "in": "query",
+    "description": "its share of the requests, by default the setting canary_percent",
+    "schema": {"type": "number", "minimum": 0, "maximum": 100},
+}
+STEER_QUERY: dict[str, list[dict[str, Any]]] = {
+    "promote": [_VERSION | {"required": True}],
+    "rollback": [],
+    "canary": [_VERSION | {"required": True}, _PERCENT],
+    "shadow": [_VERSION],
+}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec
@@ -13,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from lampion_server.caller import Caller, Priority
 from lampion_server.compression import LEAST, MUCH, chosen, compressed, decompressed
 from lampion_server.errors import (
     BadRequestError,
@@ -43,6 +46,30 @@ def error_response(error: Exception, request: Request) -> Response:
         request_id = request.scope.get("state", {}).get("request_id")
         log.error("%s %s failed, request id %s", request.method, request.url.path, request_id, exc_info=error)
     return json_response(error_body(told), told.status, told.headers())
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks: the request's id, its deadline from X-Request-Timeout (seconds from now), its X-Priority.
+
+    Raises `BadRequestError` for a header that can't be understood.
+    """
+    headers, request_id = request.headers, request.scope.get("state", {}).get("request_id", "")
+    timeout, priority = headers.get("x-request-timeout"), headers.get("x-priority")
+    if timeout is None and priority is None:
+        return Caller(request_id)
+    deadline = None if timeout is None else time.monotonic() + _timeout(timeout)
+    return Caller(request_id, deadline, Priority.parse(priority, "X-Priority") if priority else Priority.NORMAL)
+
+
+def _timeout(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        message = f"X-Request-Timeout: expected a number of seconds above 0, got {text!r:.40}"
+        raise BadRequestError(message, field="X-Request-Timeout")
+    return seconds
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:

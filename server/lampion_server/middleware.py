@@ -10,10 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import ClientGoneError, TooLargeError
+from lampion_server.settings import Settings
 
 access = logging.getLogger("lampion_server.access")
 Note = Callable[[Scope, int, float], None]
@@ -23,9 +25,10 @@ _REQUEST_ID = re.compile(rb"[\w.-]{1,128}")
 def wrapped(app: ASGIApp, plane: DataPlane) -> ASGIApp:
     """`app` inside all of the middleware."""
     layers: list[Callable[[ASGIApp], ASGIApp]] = [
-        RequestId,
+        Envelope,
         partial(Watch, note=log_access),
         partial(Watch, note=partial(count_request, plane)),
+        *cors(plane.settings),
         partial(BodyLimit, limit=plane.settings.max_body_bytes),
     ]
     for layer in reversed(layers):
@@ -33,8 +36,11 @@ def wrapped(app: ASGIApp, plane: DataPlane) -> ASGIApp:
     return app
 
 
-class RequestId:
-    """Gives each request an id, the caller's own if it sent a decent one, and returns it as X-Request-Id."""
+class Envelope:
+    """Gives each request an id, the caller's own if it sent a decent one, and returns it as X-Request-Id.
+
+    Beside it, Server-Timing tells the milliseconds from the request's arrival to the answer's first byte.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -49,12 +55,25 @@ class RequestId:
         request_id = given if _REQUEST_ID.fullmatch(given) else next(self.fresh)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
 
+        started = time.monotonic()
+
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                timing = b"total;dur=%.3f" % (1000 * (time.monotonic() - started))
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id), (b"server-timing", timing)]
             await send(message)
 
         return await self.app(scope, receive, send_with_id)
+
+
+def cors(settings: Settings) -> list[Callable[[ASGIApp], ASGIApp]]:
+    """Lets web pages of the origins in the settings ask, and read what is answered; nothing without any."""
+    if not settings.cors_origins:
+        return []
+    told = ["X-Request-Id", "Server-Timing", "Retry-After", "Inference-Header-Content-Length"]
+    origins, every = list(settings.cors_origins), ["*"]
+    options = {"allow_methods": every, "allow_headers": every, "expose_headers": told, "max_age": 3600}
+    return [partial(CORSMiddleware, allow_origins=origins, **options)]  # type: ignore[arg-type]
 
 
 class Watch:
@@ -115,7 +134,9 @@ class BodyLimit:
 def log_access(scope: Scope, status: int, seconds: float) -> None:
     """One line per request."""
     request_id, path = scope["state"]["request_id"], scope["raw_path"].decode("latin-1")  # raw: no line breaks in it
-    access.info("%s %s %d %.1f ms %s", scope["method"], path, status, 1000 * seconds, request_id)
+    milliseconds = round(1000 * seconds, 1)
+    fields = {"method": scope["method"], "path": path, "status": status, "ms": milliseconds, "request_id": request_id}
+    access.info("%s %s %d %.1f ms %s", *fields.values(), extra={"fields": fields})
 
 
 def count_request(plane: DataPlane, scope: Scope, status: int, seconds: float) -> None:

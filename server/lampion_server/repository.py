@@ -45,7 +45,7 @@ class Repository:
         self._paths = [Path(path) for path in paths]
         self._settings = settings or Settings()
         self._loader = Loader(self._settings, on_batch)
-        self._memory = self._settings.memory_budget or usable_memory()
+        self._memory = (self._settings.memory_budget or usable_memory()) // self._settings.workers
         self._entries: Entries = {}
         self._versions: dict[str, list[Entry]] = {}  # the entries by name, oldest version first
         self._traffic: dict[str, Traffic] = {}

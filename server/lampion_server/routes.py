@@ -13,11 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lampion_server import examples, metadata
+from lampion_server.access import OPEN
 from lampion_server.bodies import read_items
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import BadRequestError
 from lampion_server.http import json_response, read_body, server_timing, while_connected
+from lampion_server.keys import ADMIN
+from lampion_server.keys import INFER as ASK
 from lampion_server.metadata import release, repository_line
+from lampion_server.orders import CANARY, LOAD, PROMOTE, ROLLBACK, SHADOW, UNLOAD, Order
 from lampion_server.protocol import (
     read_index,
     read_load,
@@ -45,6 +49,7 @@ class Route:
     body_required: bool = True
     query: Sequence[Mapping[str, Any]] = ()
     hot: bool = False
+    scope: str = ASK  # what a key must allow, where the server wants keys
 
 
 # --- the server ---
@@ -83,11 +88,11 @@ async def model_config(request: Request, plane: DataPlane) -> Response:
 
 
 async def model_stats(request: Request, plane: DataPlane) -> Response:
-    return json_response({"model_stats": plane.stats(*_model(request))})
+    return json_response({"model_stats": await plane.stats(*_model(request))})
 
 
 async def all_stats(request: Request, plane: DataPlane) -> Response:
-    return json_response({"model_stats": plane.stats()})
+    return json_response({"model_stats": await plane.stats()})
 
 
 async def models(request: Request, plane: DataPlane) -> Response:
@@ -103,13 +108,31 @@ async def index(request: Request, plane: DataPlane) -> Response:
 
 async def load(request: Request, plane: DataPlane) -> Response:
     read_load(await read_body(request, plane.settings))
-    await plane.load(request.path_params["model"])
+    await plane.change(Order(LOAD, request.path_params["model"]))
     return _lines(request, plane)
 
 
 async def unload(request: Request, plane: DataPlane) -> Response:
-    await plane.unload(request.path_params["model"])
+    await plane.change(Order(UNLOAD, request.path_params["model"]))
     return _lines(request, plane)
+
+
+def steered(action: str) -> Handler:
+    """The handler of a change of traffic; the version and the share come as the query's `version` and `percent`."""
+
+    async def steer(request: Request, plane: DataPlane) -> Response:
+        _known_query(request, examples.STEER_QUERY[action])
+        percent = _number(request, "percent", float, 0, 100)
+        share = plane.settings.canary_percent if percent is None else percent
+        name, version = request.path_params["model"], request.query_params.get("version")
+        await plane.change(Order(action, name, version, share))
+        return json_response(metadata.traffic(plane, name))
+
+    return steer
+
+
+async def traffic(request: Request, plane: DataPlane) -> Response:
+    return json_response(metadata.traffic(plane, request.path_params["model"]))
 
 
 def _lines(request: Request, plane: DataPlane) -> Response:
@@ -166,7 +189,8 @@ def _known_query(request: Request, known: Sequence[Mapping[str, Any]]) -> None:
     names = [parameter["name"] for parameter in known]
     for name in request.query_params:
         if name not in names:
-            raise BadRequestError(f"query: expected {' or '.join(names)}, got {name!r:.80}", field=name)
+            expected = " or ".join(names) or "no parameters"
+            raise BadRequestError(f"query: expected {expected}, got {name!r:.80}", field=name)
 
 
 def _number(request: Request, name: str, kind: Callable[[str], float], least: float, most: float) -> Any:
@@ -189,6 +213,7 @@ def _number(request: Request, name: str, kind: Callable[[str], float], least: fl
 
 V2 = "/v2/models/{model}"
 VERSION = "/versions/{version}"
+REPOSITORY, TRAFFIC = "/v2/repository/models/{model}", "/v1/models/{model}/traffic"
 READY, LOADED = {"name": examples.MODEL, "ready": True}, examples.INDEX
 INFER = "Run a model on tensors"
 TENSORS = examples.TENSOR_BODY
@@ -209,8 +234,8 @@ ROUTES = (
     ),
     Route("GET", "/v1/models", models, "All models with their cards", examples.MODELS),
     Route("GET", "/v2", server_metadata, "What this server is", examples.SERVER),
-    Route("GET", "/v2/health/live", live, "Whether the server runs", {"live": True}),
-    Route("GET", "/v2/health/ready", ready, "Whether every model is served", {"ready": True}),
+    Route("GET", "/v2/health/live", live, "Whether the server runs", {"live": True}, scope=OPEN),
+    Route("GET", "/v2/health/ready", ready, "Whether every model is served", {"ready": True}, scope=OPEN),
     Route("GET", "/v2/models/stats", all_stats, "What became of the requests of all models", examples.STATS),
     Route("GET", V2, model_metadata, "What a model takes and gives", examples.METADATA),
     Route("GET", f"{V2}{VERSION}", model_metadata, "The same, of one version", examples.METADATA),
@@ -224,7 +249,21 @@ ROUTES = (
         *("POST", "/v2/repository/index", index, "All models and versions, and why one isn't served", examples.INDEX),
         *(examples.INDEX_BODY, False),
     ),
-    Route("POST", "/v2/repository/models/{model}/load", load, "Read a model from disk again and swap it in", LOADED),
-    Route("POST", "/v2/repository/models/{model}/unload", unload, "Stop serving a model", LOADED),
+    Route("POST", f"{REPOSITORY}/load", load, "Read a model from disk again and swap it in", LOADED, scope=ADMIN),
+    Route("POST", f"{REPOSITORY}/unload", unload, "Stop serving a model", LOADED, scope=ADMIN),
+    Route("GET", TRAFFIC, traffic, "Which version answers, and what its shadow would have said", examples.TRAFFIC),
+    *(
+        Route(
+            *("POST", f"{TRAFFIC}/{action}", steered(action), text, examples.TRAFFIC),
+            query=examples.STEER_QUERY[action],
+            scope=ADMIN,
+        )
+        for action, text in (
+            (PROMOTE, "Give a version all of the traffic"),
+            (ROLLBACK, "Take the canary away, or go back to the version before"),
+            (CANARY, "Give a version a share of the traffic"),
+            (SHADOW, "Send copies of all requests to a version, and compare; without a version, end that"),
+        )
+    ),
     Route("GET", "/metrics", metrics, "Counters and histograms for Prometheus"),
 )

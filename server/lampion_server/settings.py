@@ -1,101 +1,224 @@
-"""Every setting of the server: name, default and meaning in one place, read from flags and from the environment."""
+"""Every setting of the server: name, default and meaning in one place, read from flags, environment and a file."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import os
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from lampion_server.errors import StartupError
 
 PREFIX = "LAMPION_"
+_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
+GROUPS = ("where it listens", "how models run", "which version answers", "limits", "who may ask", "operation")
+LISTEN, RUN, VERSIONS, LIMITS, ACCESS, OPERATION = GROUPS
 
 
 def setting(
-    default: Any, help: str, *, least: float | None = None, most: float = math.inf, choices: tuple[str, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    group: str,
+    least: float | None = None,
+    most: float = math.inf,
+    choices: tuple[str, ...] = (),
+    separator: str = ",",
 ) -> Any:
     """A field of `Settings` that carries its own documentation and bounds."""
-    return field(default=default, metadata={"help": help, "least": least, "most": most, "choices": choices})
+    known = {"help": help, "group": group, "least": least, "most": most, "choices": choices, "separator": separator}
+    return field(default=default, metadata=known)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What `lampion serve` can be told; each field is the flag `--its-name` and the variable `LAMPION_ITS_NAME`.
+    """What `lampion serve` can be told; each field is the flag `--its-name`, the variable `LAMPION_ITS_NAME`, and the key
+    `its_name` of the file that `--config` names.
 
-    Raises `StartupError` for a value out of bounds.
+    Raises `StartupError` for a value out of bounds, or for two that contradict each other.
     """
 
     models: tuple[str, ...] = setting(
         (),
         "model files, a folder of .onnx files, or a folder NAME/VERSION/model.onnx "
         f"(in the variable separated by '{os.pathsep}')",
+        group=LISTEN,
+        separator=os.pathsep,
     )
-    host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
-    port: int = setting(8000, "port to listen on; 0 takes a free one", least=0, most=65535)
-    grpc_port: int = setting(-1, "port for gRPC; 0 takes a free one, -1 serves none", least=-1, most=65535)
-    workers: int = setting(1, "processes that share the port and the cores; a dead one is replaced", least=1)
-    instances: int = setting(0, "batches of one model that compute at once; 0 finds out by measuring", least=0)
-    threads: int = setting(0, "threads of one batch; 0 finds out by measuring", least=0)
-    tune_seconds: float = setting(0.2, "seconds that a model is measured when it is loaded; 0 doesn't", least=0)
+    host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in", group=LISTEN)
+    port: int = setting(8000, "port to listen on; 0 takes a free one", group=LISTEN, least=0, most=65535)
+    grpc_port: int = setting(
+        -1, "port for gRPC; 0 takes a free one, -1 serves none", group=LISTEN, least=-1, most=65535
+    )
+    uds: str = setting("", "path of a unix socket to listen on instead of host and port", group=LISTEN)
+    tls_cert: str = setting("", "PEM file of the certificate chain; with it the server speaks HTTPS", group=LISTEN)
+    tls_key: str = setting("", "PEM file of the certificate's private key", group=LISTEN)
+    tls_password: str = setting("", "password of the private key; better given as the variable", group=LISTEN)
+    tls_client_ca: str = setting(
+        "", "PEM file of the authority whose certificates clients must show; empty asks for none", group=LISTEN
+    )
+    workers: int = setting(1, "processes that share the port and the cores; a dead one is replaced", group=RUN, least=1)
+    instances: int = setting(
+        0, "batches of one model that compute at once; 0 finds out by measuring", group=RUN, least=0
+    )
+    threads: int = setting(0, "threads of one batch; 0 finds out by measuring", group=RUN, least=0)
+    tune_seconds: float = setting(
+        0.2, "seconds that a model is measured when it is loaded; 0 doesn't", group=RUN, least=0
+    )
     max_batch: int = setting(
-        32, "most rows that are computed together; 1 switches batching off, measuring may choose fewer", least=1
+        32,
+        "most rows that are computed together; 1 switches batching off, measuring may choose fewer",
+        group=RUN,
+        least=1,
     )
     memory_budget: int = setting(
-        0, "bytes of models in memory, by the size of their files; 0 is all that the process may use", least=0
+        0,
+        "bytes of models in memory, by the size of their files; 0 is all that the process may use",
+        group=RUN,
+        least=0,
     )
-    cache_bytes: int = setting(0, "bytes of answers that each model keeps for equal questions; 0 keeps none", least=0)
-    watch: float = setting(0.0, "seconds between looks for changed files and new versions; 0 doesn't look", least=0)
+    cache_bytes: int = setting(
+        0, "bytes of answers that each model keeps for equal questions; 0 keeps none", group=RUN, least=0
+    )
+    watch: float = setting(
+        0.0, "seconds between looks for changed files and new versions; 0 doesn't look", group=VERSIONS, least=0
+    )
     canary_percent: float = setting(
-        0.0, "share of the traffic that a new version gets until it is promoted; 0 gives it all", least=0, most=100
+        0.0,
+        "share of the traffic that a new version gets until it is promoted; 0 gives it all",
+        group=VERSIONS,
+        least=0,
+        most=100,
     )
-    max_queue: int = setting(256, "requests of one model that may wait; the next one is refused with 503", least=1)
-    max_body_bytes: int = setting(32 * 1024 * 1024, "largest request body in bytes; 413 above it", least=1)
-    max_pixels: int = setting(50_000_000, "most pixels (width times height) a photo may have", least=1)
-    request_timeout: float = setting(60.0, "seconds until a request is given up with 504", least=0.001)
-    drain_timeout: int = setting(30, "seconds that requests in flight get at shutdown", least=0)
-    log_level: str = setting("info", "how much is logged; info has a line per request", choices=LOG_LEVELS)
+    max_queue: int = setting(
+        256, "requests of one model that may wait; the next one is refused with 503", group=LIMITS, least=1
+    )
+    max_body_bytes: int = setting(
+        32 * 1024 * 1024, "largest request body in bytes; 413 above it", group=LIMITS, least=1
+    )
+    max_pixels: int = setting(50_000_000, "most pixels (width times height) a photo may have", group=LIMITS, least=1)
+    request_timeout: float = setting(60.0, "seconds until a request is given up with 504", group=LIMITS, least=0.001)
+    rate_limit: float = setting(
+        0.0,
+        "requests a second that one key, or without keys one address, may send; 429 above it, 0 is no limit",
+        group=LIMITS,
+        least=0,
+    )
+    keys: str = setting("", "file of API keys, as `lampion keys` writes it; without it everybody may ask", group=ACCESS)
+    open_metrics: bool = setting(False, "answer /metrics without a key", group=ACCESS)
+    cors_origins: tuple[str, ...] = setting(
+        (), "web pages of these origins may ask, such as https://shop.example; * is every page", group=ACCESS
+    )
+    trusted_proxies: str = setting(
+        "127.0.0.1", "addresses whose X-Forwarded-For is believed, with commas; * is every address", group=ACCESS
+    )
+    drain_delay: float = setting(
+        0.0, "seconds between SIGTERM, when ready begins to say no, and the end of listening", group=OPERATION, least=0
+    )
+    drain_timeout: int = setting(30, "seconds that requests in flight get at shutdown", group=OPERATION, least=0)
+    log_level: str = setting(
+        "info", "how much is logged; info has a line per request", group=OPERATION, choices=LOG_LEVELS
+    )
+    log_format: str = setting("text", "lines for people, or JSON for machines", group=OPERATION, choices=LOG_FORMATS)
 
     def __post_init__(self) -> None:
         for item in fields(self):
             _check(item.name, getattr(self, item.name), item.metadata)
+        if bool(self.tls_cert) != bool(self.tls_key):
+            given, missing = ("tls_cert", "tls_key") if self.tls_cert else ("tls_key", "tls_cert")
+            raise StartupError(f"setting {given}: expected {missing} beside it, got none", field=missing)
+        if self.tls_client_ca and not self.tls_cert:
+            raise StartupError("setting tls_client_ca: expected tls_cert beside it, got none", field="tls_cert")
 
     @classmethod
     def read(cls, flags: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Settings from parsed `flags`, else from `environ`, else the defaults."""
-        given: dict[str, Any] = {}
+        """Settings from parsed `flags`, else from `environ`, else from the file that `--config` names, else the defaults."""
+        path = getattr(flags, "config", None) or environ.get(PREFIX + "CONFIG")
+        given: dict[str, Any] = read_file(path) if path else {}
         for item in fields(cls):
             flag, variable = getattr(flags, item.name, None), PREFIX + item.name.upper()
             if flag not in (None, []):
                 given[item.name] = tuple(flag) if isinstance(flag, list) else flag
             elif environ.get(variable):
-                given[item.name] = _parse(variable, environ[variable], item.default)
+                given[item.name] = _parse(variable, environ[variable], item)
         return cls(**given)
 
 
+def read_file(path: str) -> dict[str, Any]:
+    """The settings in a TOML file, its paths as they are from here. Raises `StartupError` naming the key that is wrong."""
+    try:
+        given = tomllib.loads(Path(path).read_text())
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartupError(f"{path}: can't be read: {error}", field="config") from None
+    known = {item.name: item for item in fields(Settings)}
+    return {key: _from_file(path, key, value, known) for key, value in given.items()}
+
+
+def _from_file(path: str, key: str, value: Any, known: Mapping[str, Any]) -> Any:
+    if key not in known:
+        close = get_close_matches(key, known, 1)
+        raise StartupError(f"{path}: there is no setting {key!r}", field=key, hint=f"{close[0]}?" if close else None)
+    kind = type(known[key].default)
+    if kind is tuple and isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is tuple or type(value) is not kind:
+        expected = "a list of strings" if kind is tuple else kind.__name__
+        raise StartupError(f"{path}: setting {key}: expected {expected}, got {value!r:.80}", field=key)
+    return value
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` one argument per setting, each with its documentation."""
+    """Give `parser` one argument per setting, each with its documentation, in groups."""
+    groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    groups[OPERATION].add_argument("--config", metavar="FILE", help=f"a TOML file of settings [{PREFIX}CONFIG]")
     for item in fields(Settings):
         text = item.metadata["help"].replace("%", "%%")
         if item.name == "models":
             parser.add_argument("models", nargs="*", metavar="MODEL", help=f"{text} [{PREFIX}MODELS]")
-            continue
-        flag = "--" + item.name.replace("_", "-")
-        parser.add_argument(
-            flag,
-            type=type(item.default),
-            choices=item.metadata["choices"] or None,
-            metavar=None if item.metadata["choices"] else type(item.default).__name__.upper(),
-            help=f"{text} (default {item.default}) [{PREFIX}{item.name.upper()}]",
-        )
+        else:
+            groups[item.metadata["group"]].add_argument(*_flag(item), **_kind(item), help=_help(item, text))
 
 
-def _parse(variable: str, text: str, default: Any) -> Any:
+def _flag(item: Field[Any]) -> list[str]:
+    return ["--" + item.name.replace("_", "-")]
+
+
+def _kind(item: Field[Any]) -> dict[str, Any]:
+    """How argparse takes a value of the setting's type; None is what stays if it isn't given."""
+    choices, default = item.metadata["choices"], item.default
+    if isinstance(default, bool):
+        return {"action": argparse.BooleanOptionalAction, "default": None}
     if isinstance(default, tuple):
-        return tuple(text.split(os.pathsep))
+        return {"action": "append", "metavar": "STR", "default": None}
+    return {
+        "type": type(default),
+        "choices": choices or None,
+        "metavar": None if choices else type(default).__name__.upper(),
+    }
+
+
+def _help(item: Field[Any], text: str) -> str:
+    default = f" (default {item.default})" if item.default not in ("", ()) else ""
+    return f"{text}{default} [{PREFIX}{item.name.upper()}]"
+
+
+def _parse(variable: str, text: str, item: Field[Any]) -> Any:
+    default: Any = item.default
+    if isinstance(default, tuple):
+        return tuple(text.split(item.metadata["separator"]))
+    if isinstance(default, bool):
+        if text.lower() not in _BOOLEANS:
+            raise StartupError(f"{variable}: expected true or false, got {text!r}")
+        return _BOOLEANS[text.lower()]
     try:
         return type(default)(text)
     except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,6 +71,33 @@ class ModelStatistics:
             "batch_stats": batches,
             "memory_usage": [],
         }
+
+
+def added(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One entry out of those that several processes have of the same version: counts add up, the last inference is the last."""
+    first, *others = parts
+    total: dict[str, Any] = dict(first)
+    for part in others:
+        total["last_inference"] = max(total["last_inference"], part["last_inference"])
+        for count in ("inference_count", "execution_count"):
+            total[count] += part[count]
+        stages = total["inference_stats"].items()
+        total["inference_stats"] = {name: _sum(stage, part["inference_stats"][name]) for name, stage in stages}
+        batches = {batch["batch_size"]: batch for batch in total["batch_stats"]}
+        for batch in part["batch_stats"]:
+            known = batches.get(batch["batch_size"])
+            batches[batch["batch_size"]] = _batch_sum(known, batch) if known else batch
+        total["batch_stats"] = [batches[size] for size in sorted(batches)]
+    return total
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {key: one[key] + other[key] for key in ("count", "ns")}
+
+
+def _batch_sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    stages = {key: _sum(one[key], other[key]) for key in ("compute_input", "compute_infer", "compute_output")}
+    return {"batch_size": one["batch_size"], **stages}
 
 
 class Statistics:

@@ -25,9 +25,12 @@ ADDRESS = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(scope="module")
-def documented(serve: Any, folder: Path) -> Iterator[Any]:
-    """A server of the two models that the document speaks of."""
-    with serve(folder / "digits.onnx", folder / "iris.onnx") as running:
+def documented(serve: Any, build: Any, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server of the two models that the document speaks of, one of them in two versions."""
+    repository = tmp_path_factory.mktemp("documented")
+    for version in ("1", "2"):
+        build.iris(repository / "iris" / version / "model.onnx", version=version)
+    with serve(folder / "digits.onnx", repository) as running:
         yield running
 
 
@@ -35,6 +38,7 @@ def documented(serve: Any, folder: Path) -> Iterator[Any]:
 @pytest.mark.parametrize("line", LINES)
 def test_a_curl_line(documented: Any, build: Any, tmp_path: Path, line: str) -> None:
     (tmp_path / "photo.png").write_bytes(build.photo())
+    documented.client.post("/v1/models/iris/traffic/canary?version=1")  # what a rollback takes back
     command = line.replace(ADDRESS, documented.url).replace("curl ", "curl --silent --show-error --fail ")
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     documented.client.post("/v2/repository/models/iris/load")  # one of the lines unloads it

@@ -95,7 +95,7 @@ def test_the_answer(server: Any, build: Any) -> None:
     assert (label["label"], label["index"]) == ("dark", 0)
     assert 0.99 < label["probability"] <= 1
     stages = [part.partition(";")[0] for part in response.headers["server-timing"].split(", ")]
-    assert stages == ["decode", "queue", "compute"]
+    assert stages == ["decode", "queue", "compute", "total"]
 
 
 def labels(response: Any) -> list[list[str]]:

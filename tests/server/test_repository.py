@@ -13,6 +13,7 @@ import pytest
 from lampion_edge import Golden, usable_cores
 from lampion_server import DataPlane, Repository, Settings
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
+from lampion_server.orders import LOAD, Order
 
 X = np.array([[1, 2, 3, 4]], np.float32)
 
@@ -204,7 +205,7 @@ def test_reloading_under_load_drops_nothing(repository_of: Any, build: Any, tmp_
 
     async def reload() -> None:
         for _ in range(10):
-            await plane.load("iris")
+            await plane.change(Order(LOAD, "iris"))
 
     answers = asyncio.run(scene())
     assert len(answers) >= 20

@@ -17,6 +17,7 @@ from lampion_server.grpc.schema import message
 from lampion_server.grpc.tensors import read_tensors, write_tensors
 from lampion_server.infer import InferRequest, Wanted
 from lampion_server.metadata import model_metadata, release, repository_line
+from lampion_server.orders import LOAD, UNLOAD, Order
 from lampion_server.protocol import OWN_PARAMETERS, check_load
 
 # The deadline is one of `time.monotonic`, None without; the answer is a message, or what JSON says of it.
@@ -64,7 +65,7 @@ async def config(request: Any, plane: DataPlane, deadline: float | None) -> Any:
 
 
 async def statistics(request: Any, plane: DataPlane, deadline: float | None) -> Any:
-    return {"model_stats": plane.stats(request.name or None, request.version or None)}
+    return {"model_stats": await plane.stats(request.name or None, request.version or None)}
 
 
 async def index(request: Any, plane: DataPlane, deadline: float | None) -> Any:
@@ -75,13 +76,13 @@ async def index(request: Any, plane: DataPlane, deadline: float | None) -> Any:
 async def load(request: Any, plane: DataPlane, deadline: float | None) -> Any:
     _only_repository(request)
     check_load(request.parameters)
-    await plane.load(request.model_name)
+    await plane.change(Order(LOAD, request.model_name))
     return {}
 
 
 async def unload(request: Any, plane: DataPlane, deadline: float | None) -> Any:
     _only_repository(request)
-    await plane.unload(request.model_name)
+    await plane.change(Order(UNLOAD, request.model_name))
     return {}
 
 
@@ -196,3 +197,6 @@ STREAMS = {"ModelStreamInfer": stream}
 def as_message(answer: Any, name: str) -> Any:
     """A handler's answer as the message called `name`."""
     return ParseDict(answer, message(name)()) if isinstance(answer, dict) else answer
+
+
+ADMINISTRATION = ("RepositoryModelLoad", "RepositoryModelUnload")  # what a key must allow with the scope admin

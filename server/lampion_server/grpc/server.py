@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,12 +16,15 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
 
+from lampion_server.access import OPEN, bearer
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import BadRequestError, ServerError, StartupError, as_server_error, error_body
 from lampion_server.grpc.health import NAME as HEALTH
 from lampion_server.grpc.health import Health
-from lampion_server.grpc.methods import STREAMS, UNARY, as_message
+from lampion_server.grpc.methods import ADMINISTRATION, STREAMS, UNARY, as_message
 from lampion_server.grpc.schema import METHODS, POOL, SERVICE, message
+from lampion_server.keys import ADMIN, INFER
+from lampion_server.settings import Settings
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("lampion_server.access")
@@ -55,7 +59,8 @@ async def grpc_server(plane: DataPlane) -> AsyncIterator[int]:
     health_pb2_grpc.add_HealthServicer_to_server(Health(plane), server)
     reflection.enable_server_reflection([SERVICE, HEALTH, reflection.SERVICE_NAME], server, POOL)
     try:
-        port = server.add_insecure_port(_address(settings.host, settings.grpc_port))
+        address, credentials = _address(settings.host, settings.grpc_port), _credentials(settings)
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError:
         hint = "choose another --grpc-port (0 takes a free one)"
         raise StartupError(f"can't listen on {settings.host} port {settings.grpc_port}", hint=hint) from None
@@ -64,6 +69,15 @@ async def grpc_server(plane: DataPlane) -> AsyncIterator[int]:
         yield port
     finally:
         await server.stop(settings.drain_timeout)
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """The same certificate that HTTPS shows."""
+    if not settings.tls_cert:
+        return None
+    key, chain = (Path(path).read_bytes() for path in (settings.tls_key, settings.tls_cert))
+    authority = Path(settings.tls_client_ca).read_bytes() if settings.tls_client_ca else None
+    return grpc.ssl_server_credentials([(key, chain)], authority, require_client_auth=authority is not None)
 
 
 def _address(host: str, port: int) -> str:
@@ -98,6 +112,7 @@ def _parsed(kind: Any, body: bytes) -> Any:
 def _unary(plane: DataPlane, name: str, kind: Any) -> Any:
     async def call(body: bytes, context: Context) -> Any:
         async with _accounted(plane, name, context) as watch:
+            _admit(plane, name, context)
             request = _parsed(kind, body)
             watch.model = getattr(request, "model_name", "") or getattr(request, "name", "")
             return as_message(await UNARY[name](request, plane, _deadline(context)), f"{name}Response")
@@ -108,11 +123,20 @@ def _unary(plane: DataPlane, name: str, kind: Any) -> Any:
 def _stream(plane: DataPlane, name: str, kind: Any) -> Any:
     async def call(bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
         async with _accounted(plane, name, context):
+            _admit(plane, name, context)
             requests = (_parsed(kind, body) async for body in bodies)
             async for response in STREAMS[name](requests, plane, _deadline(context)):
                 yield response
 
     return call
+
+
+def _admit(plane: DataPlane, name: str, context: Context) -> None:
+    """The caller's key and rate, as on REST. Raises what `Access.admit` raises."""
+    sent = {key: str(value) for key, value in context.invocation_metadata() or ()}
+    token = bearer(sent.get("authorization", ""), sent.get("x-api-key", ""))
+    scope = OPEN if name in ("ServerLive", "ServerReady") else ADMIN if name in ADMINISTRATION else INFER
+    plane.access.admit(scope, token, context.peer().rpartition(":")[0])
 
 
 @dataclass

@@ -1,0 +1,79 @@
+"""Where the server listens: a TCP port or a unix socket, taken before the models are loaded."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from contextlib import ExitStack
+from pathlib import Path
+
+from lampion_server.errors import StartupError
+from lampion_server.settings import Settings
+
+
+def bound(settings: Settings) -> socket.socket:
+    """A bound socket, so that a port in use shows at once. Raises `StartupError`."""
+    return _unix(Path(settings.uds)) if settings.uds else _tcp(settings.host, settings.port)
+
+
+def url(listener: socket.socket, settings: Settings) -> str:
+    """What a client calls it."""
+    if settings.uds:
+        return f"unix:{settings.uds}"
+    scheme = "https" if settings.tls_cert else "http"
+    host, port = listener.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def forget(settings: Settings) -> None:
+    """Removes the unix socket's file, if there is one."""
+    if settings.uds:
+        Path(settings.uds).unlink(missing_ok=True)
+
+
+def reserved(host: str, port: int) -> socket.socket:
+    """A port that several processes can then share, held free while they start. Raises `StartupError`."""
+    return _tcp(host, port, shared=True)
+
+
+def _tcp(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        with ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            undo.pop_all()
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "choose another --host or --port (0 takes a free one)"
+        raise StartupError(f"can't listen on {host} port {port}: {reason}", hint=hint) from None
+    return listener
+
+
+def _unix(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.exists() and _is_stale(path):
+            path.unlink()
+        listener.bind(str(path))
+        os.chmod(path, 0o660)  # whoever may talk to the server is this user or of its group
+    except OSError as error:
+        listener.close()
+        hint = "choose another --uds, in a folder that this user may write to"
+        raise StartupError(f"can't listen on {path}: {error.strerror or error}", field="uds", hint=hint) from None
+    return listener
+
+
+def _is_stale(path: Path) -> bool:
+    """Whether a server that is no longer there left this socket behind."""
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+    return False

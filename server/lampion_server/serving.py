@@ -1,0 +1,122 @@
+"""One process that serves: models, planes and transports put together, and their orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from lampion_server.app import build_app
+from lampion_server.dataplane import DataPlane
+from lampion_server.logs import set_up
+from lampion_server.metrics import Metrics
+from lampion_server.repository import Repository
+from lampion_server.settings import Settings
+
+log = logging.getLogger(__name__)
+Started = Callable[[DataPlane], None]
+
+
+def opened(settings: Settings) -> DataPlane:
+    """The models of the settings, not loaded yet, behind a data plane. Raises `StartupError` for paths that hold none."""
+    set_up(settings)
+    metrics = Metrics()
+    return DataPlane(Repository(settings.models, settings, metrics.batch, load=False), settings, metrics)
+
+
+def serve(plane: DataPlane, listener: socket.socket, started: Started, prepare: Started = lambda plane: None) -> None:
+    """Loads the models and answers on the listener until SIGTERM or Ctrl-C, then finishes what is under way.
+
+    It listens while it loads: then it is live and not ready. `prepare` runs in a thread when all is loaded, `started` after
+    it. Raises `StartupError` if a model that was named can't be loaded.
+    """
+    Server(plane, started, prepare).run([listener])
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our end: a signal makes `ready` say no, then the server answers what it accepted and stops.
+
+    The exit code is then 0: an orderly end that was asked for is no failure. A second signal ends it at once.
+    """
+
+    def __init__(self, plane: DataPlane, started: Started, prepare: Started) -> None:
+        super().__init__(_config(plane.settings, build_app(plane)))
+        self._plane = plane
+        self._tell = started
+        self._prepare = prepare
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to listen, loads, and says so."""
+        await super().startup(sockets)
+        if self.should_exit:
+            return
+        try:
+            await asyncio.to_thread(self._load)
+        except BaseException:
+            await self.shutdown(sockets)
+            raise
+        if not self.should_exit:
+            self._tell(self._plane)
+
+    def _load(self) -> None:
+        self._plane.repository.load_all()
+        self._prepare(self._plane)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes SIGTERM and SIGINT as a wish to end, and doesn't raise them again afterwards."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, after `drain_delay` for load balancers that have to notice; the second ends at once."""
+        if self._plane.draining:
+            self.should_exit = self.force_exit = True
+            return
+        self._plane.draining = True
+        log.info("draining: %s", signal.Signals(sig).name)
+        delay = self._plane.settings.drain_delay
+        if delay and (loop := _running()):
+            loop.call_soon_threadsafe(loop.call_later, delay, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _config(settings: Settings, app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's own idea of ASGI's types
+        log_config=None,
+        log_level=max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        backlog=2048,
+        timeout_graceful_shutdown=settings.drain_timeout,
+        forwarded_allow_ips=settings.trusted_proxies,
+        ssl_certfile=settings.tls_cert or None,
+        ssl_keyfile=settings.tls_key or None,
+        ssl_keyfile_password=settings.tls_password or None,
+        ssl_ca_certs=settings.tls_client_ca or None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca else ssl.CERT_NONE,
+    )

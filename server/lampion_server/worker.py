@@ -1,0 +1,53 @@
+"""A worker process: what `serving` does, told by the supervisor and in agreement with its siblings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from lampion_server.dataplane import DataPlane, StatsQuestion
+from lampion_server.errors import ServerError, StartupError
+from lampion_server.orders import Order
+from lampion_server.relay import Failed, Ready, Relay
+from lampion_server.serving import opened, serve
+from lampion_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def main(settings: Settings, listener: socket.socket, connection: Connection, orders: Sequence[Order]) -> None:
+    """Serves until SIGTERM; first does what its siblings were ordered before it was there."""
+    os.setpgrp()  # Ctrl-C reaches a whole group of processes; the supervisor alone decides what it means
+    try:
+        plane = opened(settings)
+        relay = Relay(connection, lambda question: _answer(plane, question))
+        plane.ask_all = relay.ask
+
+        def catch_up(plane: DataPlane) -> None:
+            for order in orders:
+                try:
+                    order.carry_out(plane.repository)
+                except ServerError as error:
+                    log.warning("what was ordered before this worker started can't be repeated: %s", error)
+
+        def started(plane: DataPlane) -> None:
+            relay.start()
+            relay.send(Ready(plane.repository.names(), plane.grpc_port))
+
+        serve(plane, listener, started, catch_up)
+    except StartupError as error:
+        connection.send(Failed(str(error), error.hint))
+        sys.exit(1)
+
+
+def _answer(plane: DataPlane, question: Any) -> Any:
+    """What this process answers to a question that reached all."""
+    if isinstance(question, Order):
+        return question.carry_out(plane.repository)
+    assert isinstance(question, StatsQuestion)
+    return plane.own_stats(question)

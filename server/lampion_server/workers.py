@@ -1,0 +1,234 @@
+"""Several processes on one port: a supervisor that starts them, passes messages between them and replaces the dead.
+
+All workers accept from one listening socket that they inherit. With a socket of its own (SO_REUSEPORT) a worker that is
+killed would take the connections with it that wait for it; so they go to the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from multiprocessing import connection, context, get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from lampion_server.errors import StartupError
+from lampion_server.logs import set_up
+from lampion_server.orders import Order, lasting
+from lampion_server.relay import Answered, Asked, Failed, Ready, Refusal
+from lampion_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LASTED = 5.0  # seconds after which a worker's death counts as an accident, not as a worker that can't live
+LONGEST = 30.0  # seconds between two attempts, at most
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where prometheus_client's processes share their numbers
+
+
+@dataclass(eq=False)
+class Worker:
+    """One process, our end of its connection, and when it was started."""
+
+    number: int
+    process: Any
+    connection: Connection
+    started: float = field(default_factory=time.monotonic)
+    ready: bool = False
+
+
+@dataclass
+class Question:
+    """A question on its way: who asked under which number, who hasn't answered yet, what the others said."""
+
+    asker: Worker
+    asked: Asked
+    waiting: set[Worker]
+    replies: list[Any] = field(default_factory=list)
+
+
+class Supervisor:
+    """Keeps `settings.workers` processes running `main(settings, listener, connection, orders)` until a signal ends it.
+
+    `started(Ready)` hears when all of them serve. Raises `StartupError` with the reason if one can't start.
+    """
+
+    def __init__(
+        self, settings: Settings, listener: socket.socket, main: Any, started: Callable[[Ready], None]
+    ) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._main = main
+        self._started = started
+        self._workers: list[Worker] = []
+        self._due: dict[int, float] = {}  # when to start a worker again, by its number
+        self._deaths: dict[int, int] = {}
+        self._questions: dict[int, Question] = {}
+        self._numbers = count(1)
+        self._orders: list[Order] = []
+        self._announced = self._ending = False
+
+    def run(self) -> None:
+        """Blocks until every worker has ended."""
+        set_up(self._settings)
+        with _metrics_folder(), self._signals():
+            processes = _context()
+            try:
+                for number in range(self._settings.workers):
+                    self._start(number, processes)
+                while self._workers or (self._due and not self._ending):
+                    self._turn(processes)
+            except BaseException:
+                self._kill()
+                raise
+
+    # --- the processes ---
+
+    def _start(self, number: int, processes: context.BaseContext) -> None:
+        ours, theirs = processes.Pipe()
+        arguments = (self._settings, self._listener, theirs, list(self._orders))
+        process = processes.Process(target=self._main, args=arguments, name=f"lampion-worker-{number}")  # type: ignore[attr-defined]
+        process.start()
+        theirs.close()
+        self._workers.append(Worker(number, process, ours))
+
+    def _turn(self, processes: context.BaseContext) -> None:
+        """Waits for whatever comes next: a message, a death, a worker's time to start again."""
+        now = time.monotonic()
+        for number in [number for number, due in self._due.items() if due <= now and not self._ending]:
+            del self._due[number]
+            self._start(number, processes)
+        pause = min([due - now for due in self._due.values()], default=1.0)
+        ends: dict[Any, Worker] = {worker.connection: worker for worker in self._workers}
+        ends |= {worker.process.sentinel: worker for worker in self._workers}
+        for end in connection.wait(list(ends), min(max(pause, 0.0), 1.0)):
+            worker = ends[end]
+            if end is worker.connection:
+                with suppress(EOFError, OSError):
+                    while worker.connection.poll():
+                        self._hear(worker, worker.connection.recv())
+        for worker in [worker for worker in self._workers if not worker.process.is_alive()]:
+            self._bury(worker)
+
+    def _bury(self, worker: Worker) -> None:
+        """A worker has ended: what it was asked is settled without it, and another takes its place."""
+        worker.process.join()
+        worker.connection.close()
+        self._workers.remove(worker)
+        _forget_gauges(worker.process.pid)
+        for number, question in list(self._questions.items()):
+            question.waiting.discard(worker)
+            self._settle(number, question)
+        if self._ending:
+            return
+        lasted = time.monotonic() - worker.started
+        short = lasted < LASTED or not worker.ready
+        self._deaths[worker.number] = deaths = self._deaths.get(worker.number, 0) + 1 if short else 0
+        pause = min(LONGEST, 0.5 * 2 ** (deaths - 2)) if deaths > 1 else 0.0
+        self._due[worker.number] = time.monotonic() + pause
+        end = _how(worker.process.exitcode)
+        log.error("worker %d ended (%s) after %.1f s; another starts in %.1f s", worker.number, end, lasted, pause)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """The first signal is passed on to the workers, who drain; the second kills them."""
+        before = {number: signal.signal(number, self._end) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(self, number: int, frame: object) -> None:
+        again, self._ending = self._ending, True
+        for worker in self._workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker.process.pid, signal.SIGKILL if again else signal.SIGTERM)
+
+    def _kill(self) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
+
+    # --- the messages ---
+
+    def _hear(self, worker: Worker, message: object) -> None:
+        if isinstance(message, Ready):
+            worker.ready = True
+            if not self._announced and all(other.ready for other in self._workers):
+                self._announced = True
+                self._started(message)
+        elif isinstance(message, Failed) and not self._announced:
+            raise StartupError(message.reason, hint=message.hint)
+        elif isinstance(message, Failed):
+            log.error("worker %d can't start: %s", worker.number, message.reason)
+        elif isinstance(message, Asked):
+            self._pass_on(worker, message)
+        elif isinstance(message, Answered) and message.number in self._questions:
+            question = self._questions[message.number]
+            question.waiting.discard(worker)
+            question.replies.append(message.reply)
+            self._settle(message.number, question)
+
+    def _pass_on(self, asker: Worker, asked: Asked) -> None:
+        number = next(self._numbers)
+        question = self._questions[number] = Question(asker, asked, {w for w in self._workers if w.ready})
+        for worker in list(question.waiting):
+            if not _sent(worker, Asked(number, asked.question)):
+                question.waiting.discard(worker)
+        self._settle(number, question)
+
+    def _settle(self, number: int, question: Question) -> None:
+        """When all have answered, the asker hears it; a change that was made must also reach workers of later."""
+        if question.waiting:
+            return
+        del self._questions[number]
+        order = question.asked.question
+        if isinstance(order, Order) and not any(isinstance(reply, Refusal) for reply in question.replies):
+            self._orders = lasting(self._orders, order)
+        _sent(question.asker, Answered(question.asked.number, question.replies))
+
+
+def _sent(worker: Worker, message: object) -> bool:
+    try:
+        worker.connection.send(message)
+    except OSError:  # it has died; its burial follows
+        return False
+    return True
+
+
+def _context() -> context.BaseContext:
+    """Processes that are forked from one which has imported everything and done nothing: they start in a moment."""
+    processes = get_context("forkserver")
+    processes.set_forkserver_preload(["lampion_server.worker"])
+    return processes
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="lampion-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[METRICS_FOLDER]
+
+
+def _forget_gauges(pid: int) -> None:
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(pid, os.environ[METRICS_FOLDER])  # type: ignore[no-untyped-call]
+
+
+def _how(code: int | None) -> str:
+    """How a process ended, in words."""
+    if code is not None and code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"code {code}"
