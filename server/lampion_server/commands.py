@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lampion_edge.commands import Command
 from lampion_server import command_keys
+from lampion_server.dataplane import DataPlane
 from lampion_server.errors import StartupError
 from lampion_server.keys import read_keys
 from lampion_server.listening import bound, forget, reserved, url
@@ -67,7 +68,10 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     else:
         from lampion_server.serving import opened, serve
 
-        serve(opened(settings), listener, lambda plane: started(Ready(plane.repository.names(), plane.grpc_port)))
+        def told(plane: DataPlane) -> None:
+            started(Ready(plane.repository.names(), plane.grpc_port))
+
+        serve(opened(settings), listener, told, lambda plane: plane.repository.load_all())
 
 
 class _grpc_port:  # noqa: N801  (used like the functions of contextlib)

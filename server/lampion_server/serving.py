@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -21,6 +22,8 @@ from lampion_server.repository import Repository
 from lampion_server.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_FIRST_WORD = 0.5  # seconds that an accepted connection gets to send its first request while the server ends
 Started = Callable[[DataPlane], None]
 
 
@@ -31,11 +34,11 @@ def opened(settings: Settings) -> DataPlane:
     return DataPlane(Repository(settings.models, settings, metrics.batch, load=False), settings, metrics)
 
 
-def serve(plane: DataPlane, listener: socket.socket, started: Started, prepare: Started = lambda plane: None) -> None:
-    """Loads the models and answers on the listener until SIGTERM or Ctrl-C, then finishes what is under way.
+def serve(plane: DataPlane, listener: socket.socket, started: Started, prepare: Started | None = None) -> None:
+    """Answers on the listener until SIGTERM or Ctrl-C, then finishes what is under way.
 
-    It listens while it loads: then it is live and not ready. `prepare` runs in a thread when all is loaded, `started` after
-    it. Raises `StartupError` if a model that was named can't be loaded.
+    It listens while `prepare`, which is to load the models, runs in a thread: live and not ready; then `started` hears.
+    Raises `StartupError` if a model that was named can't be loaded.
     """
     Server(plane, started, prepare).run([listener])
 
@@ -46,7 +49,7 @@ class Server(uvicorn.Server):
     The exit code is then 0: an orderly end that was asked for is no failure. A second signal ends it at once.
     """
 
-    def __init__(self, plane: DataPlane, started: Started, prepare: Started) -> None:
+    def __init__(self, plane: DataPlane, started: Started, prepare: Started | None) -> None:
         super().__init__(_config(plane.settings, build_app(plane)))
         self._plane = plane
         self._tell = started
@@ -57,17 +60,27 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.should_exit:
             return
-        try:
-            await asyncio.to_thread(self._load)
-        except BaseException:
-            await self.shutdown(sockets)
-            raise
+        if self._prepare:
+            try:
+                await asyncio.to_thread(self._prepare, self._plane)
+            except BaseException:
+                await self.shutdown(sockets)
+                raise
         if not self.should_exit:
             self._tell(self._plane)
 
-    def _load(self) -> None:
-        self._plane.repository.load_all()
-        self._prepare(self._plane)
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes what already waits, closes the door, and hears out who has come in but not said anything yet."""
+        for _ in range(2):  # turns of the loop, which accept whatever the kernel has queued
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        limit = time.monotonic() + _FIRST_WORD
+        while time.monotonic() < limit and any(_silent(one) for one in self.server_state.connections):
+            await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -94,6 +107,11 @@ class Server(uvicorn.Server):
 
     def _end(self) -> None:
         self.should_exit = True
+
+
+def _silent(connection: object) -> bool:
+    """Whether no request has come over this connection yet."""
+    return getattr(connection, "cycle", None) is None
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

@@ -20,8 +20,13 @@ from lampion_server.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def main(settings: Settings, listener: socket.socket, connection: Connection, orders: Sequence[Order]) -> None:
-    """Serves until SIGTERM; first does what its siblings were ordered before it was there."""
+def main(
+    settings: Settings, listener: socket.socket, connection: Connection, orders: Sequence[Order], first: bool
+) -> None:
+    """Serves until SIGTERM; does what its siblings were ordered before it was there.
+
+    Unless it is among the `first`, it listens only when it has loaded: connections must go to those who can answer.
+    """
     os.setpgrp()  # Ctrl-C reaches a whole group of processes; the supervisor alone decides what it means
     try:
         plane = opened(settings)
@@ -29,6 +34,7 @@ def main(settings: Settings, listener: socket.socket, connection: Connection, or
         plane.ask_all = relay.ask
 
         def catch_up(plane: DataPlane) -> None:
+            plane.repository.load_all()
             for order in orders:
                 try:
                     order.carry_out(plane.repository)
@@ -39,7 +45,11 @@ def main(settings: Settings, listener: socket.socket, connection: Connection, or
             relay.start()
             relay.send(Ready(plane.repository.names(), plane.grpc_port))
 
-        serve(plane, listener, started, catch_up)
+        if first:
+            serve(plane, listener, started, catch_up)
+        else:
+            catch_up(plane)
+            serve(plane, listener, started)
     except StartupError as error:
         connection.send(Failed(str(error), error.hint))
         sys.exit(1)

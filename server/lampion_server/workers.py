@@ -55,7 +55,7 @@ class Question:
 
 
 class Supervisor:
-    """Keeps `settings.workers` processes running `main(settings, listener, connection, orders)` until a signal ends it.
+    """Keeps `settings.workers` processes running `main(settings, listener, connection, orders, first)` until a signal ends it.
 
     `started(Ready)` hears when all of them serve. Raises `StartupError` with the reason if one can't start.
     """
@@ -93,7 +93,7 @@ class Supervisor:
 
     def _start(self, number: int, processes: context.BaseContext) -> None:
         ours, theirs = processes.Pipe()
-        arguments = (self._settings, self._listener, theirs, list(self._orders))
+        arguments = (self._settings, self._listener, theirs, list(self._orders), not self._announced)
         process = processes.Process(target=self._main, args=arguments, name=f"lampion-worker-{number}")  # type: ignore[attr-defined]
         process.start()
         theirs.close()
@@ -148,6 +148,7 @@ class Supervisor:
 
     def _end(self, number: int, frame: object) -> None:
         again, self._ending = self._ending, True
+        self._listener.close()  # when the last worker closes it too, nobody can queue for a server that is gone
         for worker in self._workers:
             with suppress(ProcessLookupError):
                 os.kill(worker.process.pid, signal.SIGKILL if again else signal.SIGTERM)

@@ -2,57 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-
-PROGRAM = """
-import argparse, sys
-from lampion_edge.commands import run_command
-from lampion_server.commands import SERVE
-parser = argparse.ArgumentParser("lampion serve")
-SERVE.arguments(parser)
-sys.exit(run_command(SERVE, parser.parse_args()))
-"""
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-W", "error", "-c", PROGRAM, *map(str, arguments)]
-
-
-@contextmanager
-def running(*arguments: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its URL, as the ready line has it."""
-    process = subprocess.Popen(
-        command(*arguments),
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("lampion: serving "), process.communicate()
-        yield process, line.split(" at ")[1].split(" ")[0]
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), env=os.environ | environment, capture_output=True, text=True, timeout=60)
+from server.processes import run, running
 
 
 def test_the_ready_line_can_be_read_by_scripts(folder: Path) -> None:

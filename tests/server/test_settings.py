@@ -77,3 +77,42 @@ def test_models_from_either() -> None:
 def test_values_out_of_bounds(name: str, value: Any) -> None:
     with pytest.raises(StartupError, match=name):
         Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prot = 1", "there is no setting 'prot'"),
+        ("port = 'a'", "setting port: expected int, got 'a'"),
+        ("port = true", "setting port: expected int, got True"),
+        ("models = 'a.onnx'", "setting models: expected a list of strings, got 'a.onnx'"),
+        ("open_metrics = 1", "setting open_metrics: expected bool, got 1"),
+        ("port =", "can't be read"),
+        (None, "can't be read"),
+    ],
+)
+def test_a_file_that_is_wrong(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "lampion.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(StartupError, match=message) as raised:
+        Settings.read(Namespace(config=str(path)), {})
+    assert str(path) in str(raised.value)
+    if text and text.startswith("prot"):
+        assert raised.value.hint == "port?"
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "lampion.toml"
+    path.write_text('models = ["m.onnx"]\nport = 1\nhost = "a"\nwatch = 2\nopen_metrics = true\n')
+    environment = {"LAMPION_PORT": "2", "LAMPION_HOST": "b", "LAMPION_CONFIG": str(path), "LAMPION_CORS_ORIGINS": "x,y"}
+    settings = Settings.read(Namespace(port=3), environment)
+    assert (settings.models, settings.port, settings.host, settings.watch) == (("m.onnx",), 3, "b", 2.0)
+    assert (settings.open_metrics, settings.cors_origins) == (True, ("x", "y"))
+    assert Settings.read(Namespace(), environment | {"LAMPION_OPEN_METRICS": "no"}).open_metrics is False
+
+
+@pytest.mark.parametrize("given", [{"tls_cert": "c"}, {"tls_key": "k"}, {"tls_client_ca": "a"}])
+def test_settings_that_need_each_other(given: dict[str, str]) -> None:
+    with pytest.raises(StartupError, match="beside it, got none"):
+        Settings(**given)

@@ -1,0 +1,107 @@
+"""Versions over HTTP: who answers, a share for a canary, copies for a shadow, and back."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+X = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
+
+
+@pytest.fixture
+def versions(build: Any, tmp_path: Path) -> Path:
+    """Version 1 doubles, version 2 triples."""
+    for version, scale in (("1", 2.0), ("2", 3.0)):
+        build.iris(tmp_path / "iris" / version / "model.onnx", version=version, scale=scale)
+    return tmp_path
+
+
+def asked(server: Any, times: int = 1, path: str = "") -> Counter[tuple[str, float]]:
+    """Which version answered how often, and what."""
+    found: Counter[tuple[str, float]] = Counter()
+    for _ in range(times):
+        answer = server.client.post(f"/v2/models/iris{path}/infer", json=X).json()
+        found[answer["model_version"], answer["outputs"][0]["data"][0]] += 1
+    return found
+
+
+def test_traffic(serve: Any, versions: Path) -> None:
+    with serve(versions) as server:
+
+        def steer(way: str) -> dict[str, Any]:
+            answer = server.client.post(f"/v1/models/iris/traffic/{way}")
+            assert answer.status_code == 200, answer.text
+            changed: dict[str, Any] = answer.json()
+            return changed
+
+        assert asked(server) == {("2", 3.0): 1}
+        assert steer("promote?version=1")["previous"] == "2"
+        assert asked(server, 2) == {("1", 2.0): 2}
+        assert steer("canary?version=2&percent=25")["percent"] == 25
+        assert asked(server, 8) == {("1", 2.0): 6, ("2", 3.0): 2}
+        assert asked(server, 1, "/versions/canary") == {("2", 3.0): 1}
+        assert steer("rollback")["canary"] is None
+        assert steer("shadow?version=2")["report"]["compared"] == 0
+        assert asked(server, 5) == {("1", 2.0): 5}
+        limit = time.monotonic() + 20
+        while (report := server.client.get("/v1/models/iris/traffic").json()["report"])["compared"] < 5:
+            assert time.monotonic() < limit
+        assert (report["values"], report["decisions"], report["worst"]) == (5, 0, 3.0)
+        assert steer("shadow")["shadow"] is None
+        assert steer("rollback")["stable"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("way", "status", "field"),
+    [
+        ("promote", 400, "version"),
+        ("canary?percent=5", 400, "version"),
+        ("canary?version=1&percent=101", 400, "percent"),
+        ("canary?version=1&share=5", 400, "share"),
+        ("promote?version=9", 404, "version"),
+        ("rollback", 400, "model"),
+        ("rollback?version=1", 400, "version"),
+        ("forward", 404, None),
+    ],
+)
+def test_what_is_refused(serve: Any, versions: Path, way: str, status: int, field: str | None) -> None:
+    with serve(versions) as server:
+        answer = server.client.post(f"/v1/models/iris/traffic/{way}")
+        assert (answer.status_code, answer.json()["field"]) == (status, field), answer.text
+
+
+def test_a_watched_folder(serve: Any, build: Any, versions: Path) -> None:
+    with serve(versions, watch=0.05) as server:
+        build.iris(versions / "iris" / "3" / "model.onnx", version="3", scale=5.0)
+        limit = time.monotonic() + 20
+        while asked(server) != {("3", 5.0): 1}:
+            assert time.monotonic() < limit
+        (versions / "iris" / "4").mkdir()
+        (versions / "iris" / "4" / "model.onnx").write_bytes(b"damaged")
+        while "4" not in [line["version"] for line in server.client.post("/v2/repository/index").json()]:
+            assert time.monotonic() < limit
+        assert asked(server) == {("3", 5.0): 1}
+        reasons = {line["version"]: line["reason"] for line in server.client.post("/v2/repository/index").json()}
+        assert "not an ONNX model" in reasons["4"]
+        assert server.client.get("/v2/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "field"),
+    [
+        ({"X-Request-Timeout": "5"}, 200, None),
+        ({"X-Request-Timeout": "1e-9"}, 504, None),
+        ({"X-Request-Timeout": "soon"}, 400, "X-Request-Timeout"),
+        ({"X-Request-Timeout": "-1"}, 400, "X-Request-Timeout"),
+        ({"X-Priority": "high"}, 200, None),
+        ({"X-Priority": "urgent"}, 400, "X-Priority"),
+    ],
+)
+def test_what_a_caller_may_wish(server: Any, headers: dict[str, str], status: int, field: str | None) -> None:
+    answer = server.client.post("/v2/models/iris/infer", json=X, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.json().get("field") == field

@@ -1,0 +1,181 @@
+"""Several processes on one port: what one is told all know, what one loses the others replace."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from server.processes import run, running
+
+from lampion_server.orders import CANARY, LOAD, PROMOTE, UNLOAD, Order, lasting
+from lampion_server.relay import Refusal
+
+TENSOR = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
+pytestmark = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers need two cores")
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """The workers: the processes whose group is their own, below the supervisor's."""
+    found = subprocess.run(["ps", "-eo", "pid,ppid,pgid"], capture_output=True, text=True, check=True).stdout
+    table = [tuple(map(int, line.split())) for line in found.splitlines()[1:]]
+    family = {process.pid}
+    for _ in range(3):
+        family |= {pid for pid, parent, _ in table if parent in family}
+    return [pid for pid, _, group in table if pid in family and pid == group and pid != process.pid]
+
+
+@contextmanager
+def load(url: str, callers: int = 4) -> Iterator[Counter[str]]:
+    """Closed loops of requests, each on a connection of its own; counts answers, refusals and errors."""
+    outcomes: Counter[str] = Counter()
+    going = threading.Event()
+    going.set()
+
+    def ask() -> None:
+        while going.is_set():
+            try:
+                answer = httpx.post(f"{url}/v2/models/iris/infer", json=TENSOR, timeout=20)
+                good = answer.status_code == 200 and answer.json()["outputs"][0]["data"] == [2, 4, 6]
+                outcomes["right" if good else f"{answer.status_code}"] += 1
+            except httpx.ConnectError:
+                outcomes["refused"] += 1
+                time.sleep(0.01)
+            except httpx.HTTPError as error:
+                outcomes[type(error).__name__] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield outcomes
+    finally:
+        going.clear()
+        for thread in threads:
+            thread.join()
+
+
+def until(condition: Any) -> None:
+    """Waits, but not for ever."""
+    limit = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def test_what_one_is_told_all_know(folder: Path) -> None:
+    with running(folder / "iris.onnx", "--port", 0, "--workers", 2, "--log-level", "warning") as (process, url):
+        assert len(children(process)) == 2
+
+        def everywhere(path: str) -> set[int]:  # each time on a new connection, to whoever takes it
+            return {httpx.get(url + path).status_code for _ in range(12)}
+
+        assert httpx.post(f"{url}/v2/repository/models/iris/unload").status_code == 200
+        assert everywhere("/v2/models/iris/ready") == {503}
+        assert httpx.post(f"{url}/v2/repository/models/iris/load").status_code == 200
+        assert everywhere("/v2/models/iris/ready") == {200}
+        assert httpx.post(f"{url}/v2/repository/models/none/load").status_code == 404
+        for _ in range(12):
+            assert httpx.post(f"{url}/v2/models/iris/infer", json=TENSOR).json()["outputs"][0]["data"] == [2, 4, 6]
+        (stats,) = httpx.get(f"{url}/v2/models/iris/stats").json()["model_stats"]
+        assert stats["inference_stats"]["success"]["count"] == 12
+        assert 'lampion_queue_seconds_count{model="iris"} 12.0' in httpx.get(f"{url}/metrics").text
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.thorough
+def test_a_killed_worker_is_replaced(folder: Path) -> None:
+    with running(folder / "iris.onnx", "--port", 0, "--workers", 2, "--log-level", "error") as (process, url):
+        httpx.post(f"{url}/v2/repository/models/iris/load")
+        first = set(children(process))
+        with load(url) as outcomes:
+            until(lambda: outcomes["right"] > 50)
+            os.kill(min(first), signal.SIGKILL)
+            killed, before = time.monotonic(), outcomes["right"]
+            until(lambda: len(set(children(process)) - first) == 1)
+            until(lambda: outcomes["right"] > before + 50)
+            print(f"answers after {time.monotonic() - killed:.2f} s")
+        assert outcomes.keys() <= {"right", "ReadError", "RemoteProtocolError"}
+        assert (
+            outcomes["ReadError"] + outcomes["RemoteProtocolError"] <= 4
+        )  # what it was computing, one for each caller
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        assert re.fullmatch(
+            r".* ERROR worker \d ended \(killed by SIGKILL\) after .* s; another starts in 0.0 s\n", errors
+        )
+
+
+@pytest.mark.thorough
+def test_a_worker_that_starts_later_knows_what_was_ordered(folder: Path) -> None:
+    with running(folder / "iris.onnx", "--port", 0, "--workers", 2, "--log-level", "error") as (process, url):
+        httpx.post(f"{url}/v2/repository/models/iris/unload")
+        first = children(process)
+        for worker in first:
+            os.kill(worker, signal.SIGKILL)
+        until(lambda: len(children(process)) == 2 and not set(first) & set(children(process)))
+        assert {httpx.get(f"{url}/v2/models/iris/ready").status_code for _ in range(12)} == {503}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_accepted_is_lost_at_the_end(folder: Path, workers: int) -> None:
+    arguments = [folder / "iris.onnx", "--port", 0, "--workers", workers, "--drain-delay", 0.5, "--log-level", "error"]
+    with running(*arguments) as (process, url), load(url) as outcomes:
+        until(lambda: outcomes["right"] > 50)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: httpx_status(f"{url}/v2/health/ready") in (503, None))
+        process.wait(timeout=60)
+        time.sleep(0.1)
+    assert process.returncode == 0
+    assert outcomes.keys() <= {"right", "refused"}
+    assert outcomes["refused"] > 0
+
+
+def httpx_status(url: str) -> int | None:
+    try:
+        return httpx.get(url).status_code
+    except httpx.HTTPError:
+        return None
+
+
+def test_a_server_whose_workers_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("no model")
+    done = run(tmp_path / "text.onnx", "--port", 0, "--workers", 2)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"lampion: error: {tmp_path}/text.onnx: not an ONNX model")
+
+
+@pytest.mark.parametrize(
+    ("orders", "left"),
+    [
+        ([Order(LOAD, "a"), Order(UNLOAD, "a")], [1]),
+        ([Order(CANARY, "a", "2", 5), Order(PROMOTE, "a", "2"), Order(UNLOAD, "b")], [0, 1, 2]),
+        ([Order(UNLOAD, "b"), Order(CANARY, "a", "2", 5), Order(LOAD, "a")], [0, 2]),
+    ],
+)
+def test_what_lasts(orders: list[Order], left: list[int]) -> None:
+    kept: list[Order] = []
+    for order in orders:
+        kept = lasting(kept, order)
+    assert kept == [orders[index] for index in left]
+
+
+def test_an_error_crosses_processes() -> None:
+    from lampion_server.errors import BadRequestError, OverloadedError, UnavailableError
+
+    error = Refusal.of(BadRequestError("no", field="f", hint="h")).error()
+    assert (type(error), str(error), error.field, error.hint) == (BadRequestError, "no", "f", "h")
+    assert type(Refusal.of(OverloadedError("full", retry_after=3)).error()) is UnavailableError
