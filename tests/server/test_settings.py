@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from argparse import Namespace
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
