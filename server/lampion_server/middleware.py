@@ -29,6 +29,7 @@ def wrapped(app: ASGIApp, plane: DataPlane) -> ASGIApp:
         partial(Watch, note=log_access),
         partial(Watch, note=partial(count_request, plane)),
         *cors(plane.settings),
+        Head,
         partial(BodyLimit, limit=plane.settings.max_body_bytes),
     ]
     for layer in reversed(layers):
@@ -98,6 +99,22 @@ class Watch:
             await self.app(scope, receive, watched)
         finally:
             self.note(scope, status, time.monotonic() - started)
+
+
+class Head:
+    """Answers HEAD like GET, without the body: load balancers and monitors ask so whether a server lives."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            return await self.app(scope, receive, send)
+
+        async def bodiless(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        return await self.app({**scope, "method": "GET"}, receive, bodiless)
 
 
 class BodyLimit:

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lampion_server import examples, metadata
+from lampion_server import examples, exposition, metadata
 from lampion_server.access import OPEN
 from lampion_server.bodies import read_items
 from lampion_server.dataplane import DataPlane
@@ -69,7 +69,10 @@ async def ready(request: Request, plane: DataPlane) -> Response:
 
 
 async def metrics(request: Request, plane: DataPlane) -> Response:
-    return Response(plane.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    parts = [plane.metrics.text(), exposition.model_states(plane.index())]
+    if plane.settings.triton_metrics:
+        parts.append(exposition.triton(await plane.stats()))
+    return Response(b"".join(parts), media_type=CONTENT_TYPE_LATEST)
 
 
 # --- models ---

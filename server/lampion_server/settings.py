@@ -123,6 +123,9 @@ class Settings:
         0.0, "seconds between SIGTERM, when ready begins to say no, and the end of listening", group=OPERATION, least=0
     )
     drain_timeout: int = setting(30, "seconds that requests in flight get at shutdown", group=OPERATION, least=0)
+    triton_metrics: bool = setting(
+        False, "tell /metrics under Triton's names as well, for dashboards that know them", group=OPERATION
+    )
     log_level: str = setting(
         "info", "how much is logged; info has a line per request", group=OPERATION, choices=LOG_LEVELS
     )

@@ -159,3 +159,10 @@ def test_the_table_of_contents() -> None:
     public = {name for name, value in vars(lampion_server).items() if not name.startswith("_") and not ismodule(value)}
     assert public - {"annotations"} == set(lampion_server.__all__)
     assert sorted(lampion_server.__all__) == lampion_server.__all__
+
+
+@pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready", "/v2", "/metrics", "/v2/models/none", "/docs"])
+def test_head_is_get_without_the_body(server: Any, path: str) -> None:
+    get, head = server.client.get(path), server.client.head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
