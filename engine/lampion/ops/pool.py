@@ -36,8 +36,30 @@ class MaxPool(Op):
         return Spec(shape, x.dtype), Spec(shape, np.int64)
 
     def gradient(self, g: Any, out: Any, x: Tensor) -> tuple[Any, ...]:
-        places = out[1].flatten(2)
-        return (zeros_like(x).flatten(2).scatter_add(2, places, g[0].flatten(2)).reshape(x.shape),)
+        return (MaxPoolInput(self.kernel, self.at)(g[0], out[1], x, out[0]),)
+
+
+class MaxPoolInput(Op):
+    """g [n, c, *out], the places in flattened dims that `MaxPool` chose, its input and its output -> its input's gradient.
+
+    A runtime may find the places by themselves, as those of the first elements equal to the output.
+    """
+
+    def __init__(self, kernel: tuple[int, ...], at: Geometry) -> None:
+        self.kernel = kernel
+        self.at = at
+
+    def forward(self, g: Any, places: Any, x: Any, out: Any) -> Any:
+        n, channels, *size = x.shape
+        rows = np.arange(n * channels).reshape(n, channels, *[1] * len(size)) * math.prod(size)
+        total = np.bincount((places + rows).reshape(-1), g.reshape(-1), x.size)
+        return total.reshape(x.shape).astype(g.dtype)
+
+    def infer(self, g: Any, places: Any, x: Any, out: Any) -> Spec:
+        return Spec(x.shape, g.dtype)
+
+    def gradient(self, h: Tensor, out: Tensor, g: Tensor, places: Tensor, *_: Tensor) -> tuple[Any, ...]:
+        return h.flatten(2).gather(2, places.flatten(2)).reshape(g.shape), None, None, None
 
 
 class AvgPool(Op):

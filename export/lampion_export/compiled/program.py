@@ -18,6 +18,7 @@ from lampion_export.compiled.results import Results
 from lampion_export.compiled.runtime import Binding, Session
 from lampion_export.compiled.slots import Gradients, Slot, State
 from lampion_export.compiled.step import Step
+from lampion_export.compiled.sums import put_together
 from lampion_export.convert import convert_nodes
 from lampion_export.graph import Graph
 from lampion_export.passes import optimize
@@ -27,6 +28,7 @@ OPSET, IR_VERSION = 21, 10
 
 def graph_of(step: Step, inputs: dict[str, Value], outputs: dict[str, Value]) -> ir.Model:
     """The optimized graph of a step, without the inputs that nothing depends on."""
+    put_together(step.nodes, outputs.values())
     graph = Graph(OPSET)
     for name, value in inputs.items():
         graph.input(name, value)

@@ -36,6 +36,7 @@ class Binding:
     def __init__(self, session: Session) -> None:
         from onnxruntime.capi.onnxruntime_pybind11_state import OrtDevice, OrtValue  # type: ignore[import-untyped]
 
+        self._session = session  # which must live as long
         self._run = session.raw.run_with_iobinding
         self._binding: Any = session.wrapped.io_binding()._iobinding
         self._ort_value = OrtValue.ortvalue_from_numpy

@@ -1,4 +1,4 @@
-"""Converters of convolution and its two transposes."""
+"""Converters of convolution and of its transpose; that in its weight stands in conv_weight.py."""
 
 from __future__ import annotations
 
@@ -24,29 +24,6 @@ def input_gradient(g: Graph, op: c.ConvolutionInput, x: ir.Value, w: ir.Value) -
     kernel = g.shape_of(w)[2:]
     extra = output_padding(op.at, op.size, g.shape_of(x)[2:], kernel)
     return g.typed("ConvTranspose", x, w, **attributes(op.at), **kernel_shape(kernel), output_padding=extra)
-
-
-@converts(c.ConvolutionWeight)
-def weight_gradient(g: Graph, op: c.ConvolutionWeight, x: ir.Value, y: ir.Value) -> ir.Value:
-    """A convolution of x with y in place of the weight: batch and channels change places, stride and dilation too."""
-    at = op.at
-    n, channels, *size = g.shape_of(x)
-    _, outputs, *windows = g.shape_of(y)
-    inner, outer = channels // at.groups, outputs // at.groups
-    spatial = list(range(3, 3 + len(size)))
-    x = g.reshape(
-        g.op("Transpose", g.reshape(x, (n, at.groups, inner, *size)), perm=[2, 1, 0, *spatial]),
-        (inner, at.groups * n, *size),
-    )
-    y = g.reshape(
-        g.op("Transpose", g.reshape(y, (n, at.groups, outer, *windows)), perm=[1, 2, 0, *spatial]),
-        (outputs, n, *windows),
-    )
-    swapped = Geometry(at.dilation, at.padding, at.stride, at.groups)
-    w = g.op("Conv", x, y, **attributes(swapped), dtype=x.dtype)
-    w = g.op("Transpose", w, perm=[1, 0, *range(2, 2 + len(size))], dtype=x.dtype)
-    shape = (outputs, inner, *op.size)
-    return g.op("Slice", w, g.shape((0,) * len(shape)), g.shape(shape), dtype=x.dtype)
 
 
 def kernel_shape(sizes: Shape) -> dict[str, Any]:
