@@ -13,12 +13,15 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_edge.card import Preprocessing as Preprocessing
     from lampion_edge.card import Resize as Resize
     from lampion_edge.card import TensorSpec as TensorSpec
+    from lampion_edge.client import AsyncClient as AsyncClient
+    from lampion_edge.client import Client as Client
     from lampion_edge.errors import CardError as CardError
     from lampion_edge.errors import EdgeError as EdgeError
     from lampion_edge.errors import ImageError as ImageError
     from lampion_edge.errors import InputError as InputError
     from lampion_edge.errors import ModelError as ModelError
     from lampion_edge.errors import RunError as RunError
+    from lampion_edge.errors import ServiceError as ServiceError
     from lampion_edge.golden import Golden as Golden
     from lampion_edge.image import decode as decode
     from lampion_edge.labels import Label as Label
@@ -32,8 +35,10 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
 _HOMES = {
     "METADATA_CARD": "card",
     "METADATA_GOLDEN": "card",
+    "AsyncClient": "client",
     "Card": "card",
     "CardError": "errors",
+    "Client": "client",
     "EdgeError": "errors",
     "Golden": "golden",
     "ImageError": "errors",
@@ -45,6 +50,7 @@ _HOMES = {
     "Preprocessing": "card",
     "Resize": "card",
     "RunError": "errors",
+    "ServiceError": "errors",
     "SampleCheck": "verification",
     "Session": "session",
     "TensorSpec": "card",

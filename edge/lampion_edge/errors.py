@@ -11,7 +11,8 @@ class EdgeError(Exception):
     ├── CardError     the card (or the golden samples) inside the file is invalid; `field` says where
     ├── ImageError    not an image, truncated, too many pixels, empty
     ├── InputError    wrong name, shape, dtype or count of what was passed; `field` says which input
-    └── RunError      inputs were accepted, yet the model failed while it computed
+    ├── RunError      inputs were accepted, yet the model failed while it computed
+    └── ServiceError  a server can't be reached, or says no; `status` is HTTP's, None without an answer
 
     `field` names the culprit (`preprocessing.resize.size`, `image`), `hint` says what to do about it; both may be None.
     """
@@ -40,3 +41,20 @@ class InputError(EdgeError):
 
 class RunError(EdgeError):
     """The inputs were accepted, yet the model failed while it computed."""
+
+
+class ServiceError(EdgeError):
+    """A server can't be reached, or says no; `status` is HTTP's (None without an answer), `retry_after` in seconds."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        hint: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, field=field, hint=hint)
+        self.status = status
+        self.retry_after = retry_after

@@ -1,0 +1,85 @@
+"""A request and an answer of the Open Inference Protocol v2 with its binary tensor extension, from the client's side."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lampion_edge.errors import InputError, ServiceError
+
+if TYPE_CHECKING:
+    from lampion_edge.golden import Array
+
+JSON_LENGTH = "Inference-Header-Content-Length"
+_KINDS = {"f": "FP", "i": "INT", "u": "UINT"}
+
+
+def written(inputs: Mapping[str, object], outputs: Sequence[str] | None) -> tuple[bytes, int]:
+    """The body of a request for these arrays, and the length of the JSON at its beginning. Raises InputError."""
+    arrays = {name: np.asarray(value) for name, value in inputs.items()}
+    blocks = [_bytes(array) for array in arrays.values()]
+    sizes = [{"binary_data_size": len(block)} for block in blocks]
+    request: dict[str, Any] = {
+        "inputs": [
+            {"name": name, "datatype": datatype(array, name), "shape": array.shape, "parameters": size}
+            for (name, array), size in zip(arrays.items(), sizes, strict=True)
+        ],
+        "parameters": {"binary_data_output": True},
+    }
+    if outputs is not None:
+        request["outputs"] = [{"name": name, "parameters": {"binary_data": True}} for name in outputs]
+    head = json.dumps(request).encode()
+    return b"".join([head, *blocks]), len(head)
+
+
+def read(body: bytes, length: int) -> dict[str, Array]:
+    """The arrays of an answer by name. Raises ServiceError if it isn't one."""
+    try:
+        answer, start, arrays = json.loads(body[:length]), length, {}
+        for output in answer["outputs"]:
+            size = output.get("parameters", {}).get("binary_data_size")
+            data = output["data"] if size is None else body[start : start + size]
+            start += size or 0
+            arrays[output["name"]] = _array(data, output["datatype"]).reshape(output["shape"])
+    except (ValueError, KeyError, TypeError, struct.error) as error:
+        raise ServiceError(f"the answer is none of the Open Inference Protocol: {error}") from None
+    return arrays
+
+
+def datatype(array: Array, name: str) -> str:
+    """The protocol's name of an array's dtype. Raises InputError for one that it has no name for."""
+    if array.dtype.kind in "OUS":
+        return "BYTES"
+    if array.dtype.kind == "b":
+        return "BOOL"
+    if array.dtype.kind not in _KINDS:
+        raise InputError(f"input {name!r}: expected numbers, truth values or texts, got {array.dtype}", field=name)
+    return f"{_KINDS[array.dtype.kind]}{8 * array.dtype.itemsize}"
+
+
+def _bytes(array: Array) -> bytes:
+    """The elements in row-major order, little-endian; each text behind its length."""
+    if array.dtype.kind in "OUS":
+        texts = [item if isinstance(item, bytes) else str(item).encode() for item in array.ravel()]
+        return b"".join(struct.pack("<I", len(item)) + item for item in texts)
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _array(data: Any, name: str) -> Array:
+    if name == "BYTES":
+        return np.array(_texts(data) if isinstance(data, bytes) else data, dtype=object)
+    dtype = np.dtype("bool" if name == "BOOL" else name.replace("FP", "float").lower()).newbyteorder("<")
+    return np.frombuffer(data, dtype) if isinstance(data, bytes) else np.array(data, dtype)
+
+
+def _texts(data: bytes) -> list[str]:
+    texts, at = [], 0
+    while at < len(data):
+        (size,) = struct.unpack_from("<I", data, at)
+        texts.append(data[at + 4 : at + 4 + size].decode())
+        at += 4 + size
+    return texts
