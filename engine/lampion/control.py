@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lampion import dtypes
-from lampion.errors import LampionError, UntraceableError, user_code
+from lampion.blocks import Block, If, Loop, given
+from lampion.errors import LampionError, UntraceableError
 from lampion.ops.promote import as_tensor
 from lampion.ops.shape import stack
 from lampion.symbolic import Size, Spec, SymBool, SymInt, fresh_axis, same
-from lampion.tape import Handle, Node, Primitive, Trace, Value, as_called, recording, tracing, wrap
+from lampion.tape import Handle, Trace, Value, as_called, recording, tracing, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
@@ -24,53 +25,6 @@ if TYPE_CHECKING:
 
 class BranchError(LampionError, TypeError):
     """Two ways through a program give values of different kinds."""
-
-
-class Block:
-    """A traced piece of a program: the Values it takes, the nodes it made, the Values it gives."""
-
-    def __init__(self, inputs: Sequence[Value], nodes: list[Node], outputs: Sequence[Value]) -> None:
-        self.inputs, self.nodes, self.outputs = tuple(inputs), nodes, tuple(outputs)
-
-    def captured(self) -> Iterator[Value]:
-        """The traced Values from outside that it uses."""
-        own = {(node, i) for node in self.nodes for i in range(len(node.data))} | {v.key for v in self.inputs}
-        used = [v for node in self.nodes for v in node.inputs or ()] + list(self.outputs)
-        for value in used:
-            if isinstance(value.data, Spec) and value.key not in own:
-                yield value
-
-
-class Controlled(Primitive):
-    """Base of the ops that hold blocks: what these use from outside are inputs too, so that the tape shows it."""
-
-    def __init__(self, outputs: tuple[Spec, ...], *blocks: Block) -> None:
-        self.outputs, self.blocks = outputs, blocks
-        self.where = user_code()[0]
-
-    def infer(self, *inputs: Any) -> tuple[Spec, ...]:
-        return self.outputs
-
-    def on(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The op on its inputs, and on what its blocks capture."""
-        captured = {v.key: v for block in self.blocks for v in block.captured()}
-        result: tuple[Tensor, ...] = self(*inputs, *[wrap(v) for v in captured.values()])
-        return result
-
-
-class If(Controlled):
-    """The outputs of the first block where the condition (bool, no dims) holds, else those of the second."""
-
-
-class Loop(Controlled):
-    """Runs its block while the condition holds: (condition, state...) -> (state..., what every turn gave, stacked...).
-
-    The block takes (turn, state...) and gives (condition, state..., what this turn gives...); `limit` bounds the turns.
-    """
-
-    def __init__(self, outputs: tuple[Spec, ...], body: Block, states: int, limit: Size | None = None) -> None:
-        super().__init__(outputs, body)
-        self.states, self.limit = states, limit
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------
@@ -189,7 +143,7 @@ def _varied(spec: Spec, dims: set[int]) -> Spec:
 
 def _traced(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple[Block, Any]:
     """The block that `function` is on values without numbers, and the structure of what it gives."""
-    inputs = [Value(spec) for spec in specs]
+    inputs = given(specs)
     with recording(Trace()) as trace:
         result = as_called(function)(*[wrap(v) for v in inputs])
     if trace.checks:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import lampion
-from lampion.control import Loop, cond, scan, while_loop
+from lampion.blocks import Loop
+from lampion.control import cond, scan, while_loop
 from lampion_export import convert
 from lampion_export.branches import Watch, has_branches, numbers
 from lampion_export.exporter import build

@@ -14,7 +14,8 @@ import pytest
 
 import lampion
 from lampion import nn
-from lampion.control import If, Loop, cond, map, while_loop
+from lampion.blocks import If, Loop
+from lampion.control import cond, map, while_loop
 from lampion.tape import tracing
 from lampion_edge import Session
 from lampion_export import MismatchError, convert, export, hunting, verification

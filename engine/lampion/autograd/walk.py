@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,11 +65,11 @@ def run(
     targets: Sequence[Value] | None,
     retain_graph: bool,
     create_graph: bool,
-    since: int = 0,
+    walks: Callable[[Node], bool] = lambda node: True,
 ) -> dict[Any, Tensor]:
     """One walk from the newest node to the oldest. Accumulates into leaves, or into the result for `targets`.
 
-    Nodes made before the moment `since` are reached, and not walked.
+    Of the nodes that are reached, it goes through those that it `walks`.
     """
     walk = _Walk(None if targets is None else {v.key for v in targets}, create_graph)
     with SetGrad(create_graph):
@@ -78,7 +78,7 @@ def run(
             walk.send(value, seed)
         while walk.queue:
             node, grads = walk.newest()
-            if node.order < since:
+            if not walks(node):
                 continue
             for value, g in _gradients(node, grads, create_graph):
                 if grad_mode.anomaly:

@@ -38,7 +38,8 @@ class Recomputed(Op):
         sent = g if isinstance(g, tuple) else (g,)
         pairs = [(y, h) for y, h in zip(again, sent, strict=True) if h is not None and y.requires_grad]
         targets = [x._value for x in inputs]
-        found = run([y._value for y, _ in pairs], [h for _, h in pairs], targets, create_graph, create_graph, since)
+        roots, seeds = [y._value for y, _ in pairs], [h for _, h in pairs]
+        found = run(roots, seeds, targets, create_graph, create_graph, lambda node: node.order >= since)
         return tuple(found.get(v.key) for v in targets)
 
 

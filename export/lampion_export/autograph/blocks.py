@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from lampion import dtypes
+from lampion.blocks import Block, If, Loop, given
 from lampion.checks import all_hold, check, messages
-from lampion.control import Block, If, Loop
 from lampion.errors import UntraceableError, user_code
 from lampion.ops.promote import as_tensor
 from lampion.symbolic import Size, Spec, SymBool, SymInt, birth, fresh_axis, is_from, same
@@ -207,7 +207,7 @@ class Turns:
         inputs = turn.inputs
         if turn.trace.checks:
             held = Spec((), np.bool_)
-            inputs, before, specs = [*inputs, Value(held)], [*before, as_tensor(True)], [*specs, held]
+            inputs, before, specs = (*inputs, *given([held])), [*before, as_tensor(True)], [*specs, held]
         if not state:
             return
         block = Block(inputs, turn.trace.nodes, [going._value, *[t._value for t in state]])
@@ -244,11 +244,10 @@ class Turn:
         self.trace = Trace()
         self.error: Exception | None = None
         self.next: Any = True
-        counter = Value(Spec((), np.int64))
-        self.inputs = [counter, *[Value(s) for template in turns.carried.values() for s in template.specs()]]
+        self.inputs = given([Spec((), np.int64), *[s for t in turns.carried.values() for s in t.specs()]])
         try:
             with recording(self.trace):
-                self._run(turns, counter)
+                self._run(turns, self.inputs[0])
         except Raised as raised:
             self.error = UntraceableError(f"every turn of the loop raises {raised}", "a condition around `raise`")
         except WRONG as wrong:

@@ -2,34 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from lampion.blocks import Block, Controlled, Given, If, Loop
 from lampion.checks import Checked
-from lampion.control import Block, Controlled, If, Loop
-from lampion_export.convert import convert_nodes, converts
+from lampion.symbolic import Spec
+from lampion_export.convert import convert_nodes, converts, refuses
 from lampion_export.graph import Graph
 
 SOURCE = "lampion.source"  # the key under which a node says file:line
+SHAPE_ONLY = "lampion.shape_only"  # that of a node whose numbers nobody may ask for
+
+refuses("what a block is given are the inputs of its graph, and no node of it", Given)
 
 
 @converts(If)
 def if_(g: Graph, op: If, condition: ir.Value, *captured: ir.Value) -> list[ir.Value]:
-    then, other = (_body(g, block, ()) for block in op.blocks)
+    then, other = (_filled(Graph(g.opset, outer=g), block) for block in op.blocks)
     return _from(op, g.op("If", condition, outputs=len(op.outputs), then_branch=then, else_branch=other))
 
 
 @converts(Loop)
 def loop(g: Graph, op: Loop, condition: ir.Value, *inputs: ir.Value) -> list[ir.Value]:
     [block] = op.blocks
-    unused = ir.val(f"condition_{g.root.count}", ir.DataType.BOOL, [])
     limit = None if op.limit is None else g.scalar(op.limit)
-    body = _body(g, block, (block.inputs[0], unused, *block.inputs[1:]))
-    return _from(op, g.op("Loop", limit, condition, *inputs[: op.states], outputs=len(op.outputs), body=body))
+    counter, unused = ir.val(f"turn_{g.root.count}", ir.DataType.INT64, []), _flag(g)
+    inner = Graph(g.opset, outer=g)
+    inner.graph.inputs.extend([counter, unused])
+    states, rows = block.inputs[1 : 1 + op.states], block.inputs[1 + op.states :]
+    for value in states:
+        g.root.count += 1
+        inner.input(f"state_{g.root.count}", value)
+    turn = _counted_down(inner, limit, counter) if limit is not None and op.backwards else counter
+    inner.bind(block.inputs[0].key, block.inputs[0].data, turn)
+    for value, many, whole in zip(rows, inputs[op.states :], op.whole, strict=False):
+        row = inner.op("Gather", many, turn, axis=0, dtype=value.data.dtype if whole else np.int64)
+        inner.bind(value.key, value.data, row if whole else _stand_in(inner, row, value.data, op))
+    body = _filled(inner, block)
+    results = _from(op, g.op("Loop", limit, condition, *inputs[: op.states], outputs=len(op.outputs), body=body))
+    stacked = results[op.states :]
+    return [*results[: op.states], *([_reversed(g, x) for x in stacked] if op.backwards else stacked)]
+
+
+def _flag(g: Graph) -> ir.Value:
+    return ir.val(f"condition_{g.root.count}", ir.DataType.BOOL, [])
+
+
+def _counted_down(g: Graph, limit: ir.Value, counter: ir.Value) -> ir.Value:
+    last = g.op("Sub", limit, g.constant(np.array(1, np.int64)), dtype=np.int64)
+    return g.op("Sub", last, counter, dtype=np.int64)
+
+
+def _stand_in(g: Graph, shape: ir.Value, spec: Spec, op: Loop) -> ir.Value:
+    """Zeros in place of a value of which only the shape is known."""
+    result: ir.Value = g.op("ConstantOfShape", shape, value=ir.tensor(np.zeros(1, spec.dtype)), dtype=spec.dtype)
+    node = result.producer()
+    assert node is not None
+    node.metadata_props[SHAPE_ONLY] = Path(op.where).name
+    return result
+
+
+def _reversed(g: Graph, x: ir.Value) -> ir.Value:
+    start, end, axis, step = (g.constant(np.array([n], np.int64)) for n in (-1, np.iinfo(np.int64).min, 0, -1))
+    return g.op("Slice", x, start, end, axis, step, dtype=x.dtype)
 
 
 @converts(Checked)
@@ -44,15 +82,8 @@ def checked(g: Graph, op: Checked, x: ir.Value, *holds: ir.Value) -> ir.Value:
     return g.op("Reshape", x, shape, allowzero=1, dtype=x.dtype)
 
 
-def _body(g: Graph, block: Block, inputs: Sequence[Any]) -> ir.Graph:
-    """A block as a graph inside `g`."""
-    inner = Graph(g.opset, outer=g)
-    for value in inputs:
-        if isinstance(value, ir.Value):
-            inner.graph.inputs.append(value)
-        else:
-            g.root.count += 1
-            inner.input(f"state_{g.root.count}", value)
+def _filled(inner: Graph, block: Block) -> ir.Graph:
+    """The graph of a block whose inputs are known inside of it."""
     convert_nodes(inner, block.nodes)
     for value in block.outputs:
         result = inner.op("Identity", inner.value(value), dtype=np.dtype(value.data.dtype))
