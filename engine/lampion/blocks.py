@@ -118,7 +118,8 @@ class Loop(Controlled):
 
     The block takes (turn, state..., a row of each of the rows...) and gives (condition, state..., what this turn gives...).
     `limit` bounds the turns. `backwards` counts them from limit - 1 down to 0, and takes all of them; what turn i gives is row
-    i all the same. `whole` says of each of the rows whether it holds what the block takes, or only its shape.
+    i all the same. `whole` says which of the rows are stacked. The others differ in shape: their shapes are stacked, and after
+    all rows come the things themselves, in a sequence, which on the tape is a Value without dims.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class Loop(Controlled):
         super().__init__(outputs, body)
         self.states, self.limit, self.whole, self.backwards = states, limit, whole, backwards
         self.asked = len(outputs)
-        self.kept: tuple[bool, ...] = ()  # of each state, as `whole` has it, once every turn gives what it begins with
+        self.kept: tuple[bool, ...] = ()  # as `whole`, of what every turn begins with, if that is given as well
 
     def on(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         if grad_mode.enabled and any(v.requires_grad for v in (*[x._value for x in inputs], *self.captured())):
@@ -141,7 +142,7 @@ class Loop(Controlled):
         return super().on(*inputs)[: self.asked]
 
     def _keep(self, start: Sequence[Tensor]) -> None:
-        """Makes every turn give what it begins with as well; of a state whose shape changes, the shape."""
+        """Makes every turn give what it begins with as well."""
         [body] = self.blocks
         states = body.inputs[1 : 1 + self.states]
         self.kept = tuple(_agree(v.data.shape, x.shape) for v, x in zip(states, start, strict=True))
@@ -150,6 +151,7 @@ class Loop(Controlled):
         self.blocks = (Block(body.inputs, [*body.nodes, *trace.nodes], [*body.outputs, *rows]),)
         count = self.outputs[-1].shape[0] if self.asked > self.states else fresh_axis()
         self.outputs += tuple(Spec((count, *row.data.shape), row.data.dtype) for row in rows)
+        self.outputs += tuple(Spec((), v.data.dtype) for v, whole in zip(states, self.kept, strict=True) if not whole)
 
     def gradient(self, g: Any, out: Any, condition: Tensor, *inputs: Tensor) -> tuple[Any, ...]:
         """Of states, rows and what the block captures: a Loop the other way round, which carries gradients and adds them up."""
@@ -158,33 +160,46 @@ class Loop(Controlled):
         smooth = [i for i in range(states) if taken[i].requires_grad]
         read = [i for i in range(states, len(gives)) if g[i] is not None]
         rows = [i for i in range(states, len(taken)) if is_open(inputs[i])]
-        captured = [i for i in range(len(taken), len(inputs)) if is_open(inputs[i])]
+        apart = len(taken) + self.whole.count(False)
+        captured = [i for i in range(apart, len(inputs)) if is_open(inputs[i])]
         sent = given([_spec(gives[i]) for i in (*smooth, *read)])
         with recording(Trace()) as trace:
             wanted = [*taken, *[inputs[i]._value for i in captured]]
             found = body.gradients([gives[i] for i in (*smooth, *read)], [wrap(v) for v in sent], wanted)
+            self._check_rows(found, inputs[len(taken) : apart])
             reached = [i for i in captured if inputs[i]._value.key in found]
             sums = given([_spec(inputs[i]._value) for i in reached])
             after = [_gradient(found, taken[i]) for i in smooth]
             after += [wrap(s) + _gradient(found, inputs[i]._value) for s, i in zip(sums, reached, strict=True)]
             after += [_gradient(found, taken[i]) for i in rows]
-        carried, given_rows = (*sent[: len(smooth)], *sums), sent[len(smooth) :]
+        carried, each = (*sent[: len(smooth)], *sums), sent[len(smooth) :]
         block = Block(
-            (body.inputs[0], *carried, *taken, *given_rows),
+            (body.inputs[0], *carried, *taken, *each),
             [*body.nodes, *trace.nodes],
             [as_tensor(True)._value, *[h._value for h in after]],
         )
         start = [zeros_like(out[i]) if g[i] is None else g[i] for i in smooth] + [
             zeros_like(inputs[i]) for i in reached
         ]
-        history, places = out[self.asked :], [*smooth, *reached, *rows]
-        whole = (*self.kept, *self.whole, *[True for _ in read])
-        count = history[0].shape[0]
+        stacked, places = out[self.asked : len(gives)], [*smooth, *reached, *rows]
         specs = tuple(_spec(inputs[i]._value) for i in places)
-        back = Loop(specs, block, len(carried), count, whole, not self.backwards)
-        results = back.on(as_tensor(True), *start, *history, *inputs[states : len(taken)], *[g[i] for i in read])
+        whole = (*self.kept, *self.whole, *[True for _ in read])
+        back = Loop(specs, block, len(carried), stacked[0].shape[0], whole, not self.backwards)
+        turned = [*stacked, *inputs[states : len(taken)], *[g[i] for i in read]]
+        results = back.on(as_tensor(True), *start, *turned, *out[len(gives) :], *inputs[len(taken) : apart])
         by_place = dict(zip(places, results, strict=True))
         return (None, *[by_place.get(i) for i in range(len(inputs))])
+
+    def _check_rows(self, found: Mapping[Any, Tensor], apart: Sequence[Tensor]) -> None:
+        """Raises UntraceableError where a gradient would have to be a row that isn't whole."""
+        rows = self.blocks[0].inputs[1 + self.states :]
+        ragged = [v for v, whole in zip(rows, self.whole, strict=False) if not whole]
+        if any(v.key in found and is_open(x) for v, x in zip(ragged, apart, strict=True)):
+            raise UntraceableError(
+                "the gradient of the gradient of a loop whose values change their shape from turn to turn",
+                "values of one shape, such as ones padded to the largest size",
+                self.where,
+            )
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------------

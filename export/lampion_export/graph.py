@@ -43,6 +43,17 @@ class Graph:
         self._shapes[result] = value.data.shape
         self._note_axes(value.data.shape, result)
 
+    def graph_input(self, name: str, kind: ir.TypeProtocol, shape: ir.Shape | None = None) -> ir.Value:
+        """Declares an input that is no value of the tape."""
+        result = ir.Value(name=self.named(name), type=kind, shape=shape)
+        self.graph.inputs.append(result)
+        return result
+
+    def named(self, name: str) -> str:
+        """A name that no other value has."""
+        self.root.count += 1
+        return f"{name}_{self.root.count}"
+
     def output(self, name: str, value: Value) -> None:
         """Declares an output."""
         result = self.op("Identity", self.value(value), dtype=_exchanged(name, value))

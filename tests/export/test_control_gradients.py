@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 import lampion
@@ -14,7 +15,6 @@ from lampion.control import cond, scan, while_loop
 from lampion.errors import UntraceableError
 from lampion_edge import Session
 from lampion_export.card import complete_card
-from lampion_export.errors import UnsupportedError
 from lampion_export.exporter import build, serialized
 from lampion_export.verification import distance
 
@@ -132,6 +132,14 @@ def in_words(x: Any, w: Any) -> Any:
     return cond(halved.sum() > 0, lambda: (halved * last).sum(), lambda: halved.sum()) + (every * every).sum()
 
 
+def reads_what_grows(x: Any, w: Any) -> Any:
+    y, n = x.sum(0, keepdim=True), 0
+    while n < len(x):
+        y = lampion.cat([y, y[-1:] @ w])
+        n += 1
+    return (y * y).sum()
+
+
 def backwards(x: Any, w: Any) -> Any:
     return scan(lambda h, row: (h * row + row @ w, h * h), x.sum(0), x, reverse=True)[1].sum() + x.sum()
 
@@ -145,7 +153,7 @@ def detached(x: Any, w: Any) -> Any:
 
 PROGRAMS = [
     word_rnn, adaptive, collected, choices, one_way_only, left_early, nested, a_size_of_its_own, whole_numbers_beside, checked,
-    known_weights, in_words, backwards, detached,
+    known_weights, in_words, backwards, detached, reads_what_grows,
 ]  # fmt: skip
 TWICE = [word_rnn, adaptive, choices, left_early, nested, in_words]
 FROM_ONE_ON = [in_words, backwards]  # of no rows, scan can't know the shape of what it stacks
@@ -233,12 +241,13 @@ def test_the_gradient_of_a_loop_is_a_loop_and_nothing_is_kept_for_one_that_nobod
     assert loops(unasked) == [0]
 
 
-def reads_what_grows(x: Any, w: Any) -> Any:
-    y, n = x.sum(0, keepdim=True), 0
-    while n < len(x):
-        y = lampion.cat([y, y[-1:] @ w])
-        n += 1
-    return y.sum()
+@pytest.mark.parametrize(("program", "sequences"), [(collected, 0), (reads_what_grows, 1)])
+def test_what_changes_its_shape_is_kept_only_where_its_numbers_are_needed(
+    program: Callable[..., Any], sequences: int
+) -> None:
+    model = build(slopes(program), {"x": rng.standard_normal((4, 3)), "w": W}, {"x": {0: "time"}})
+    nodes = ir.traversal.RecursiveGraphIterator(model.graph)
+    assert [n.op_type for n in nodes].count("SequenceInsert") == sequences
 
 
 def draws(x: Any, w: Any) -> Any:
@@ -249,16 +258,15 @@ def draws(x: Any, w: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("program", "error", "words"),
+    ("step", "words"),
     [
+        (slopes(draws), r"random numbers inside\n  at .*test_control_gradients.py:\d+"),
         (
-            reads_what_grows,
-            UnsupportedError,
-            r"loop at test_control_gradients.py:\d+ needs the numbers of a value",
+            slopes_of_slopes(reads_what_grows),
+            r"change their shape from turn to turn\n  at .*test_control_gradients.py:\d+",
         ),
-        (draws, UntraceableError, r"random numbers inside\n  at .*test_control_gradients.py:\d+"),
     ],
 )
-def test_what_a_graph_does_not_keep_is_refused(program: Callable[..., Any], error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        build(slopes(program), {"x": rng.standard_normal((4, 3)), "w": W}, {"x": {0: "time"}})
+def test_what_a_graph_does_not_keep_is_refused(step: Callable[..., Any], words: str) -> None:
+    with pytest.raises(UntraceableError, match=words):
+        build(step, {"x": rng.standard_normal((4, 3)), "w": W}, {"x": {0: "time"}})

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lampion.control import Controlled
+from lampion.blocks import Controlled
 from lampion.symbolic import Shape, Spec, SymInt
 from lampion.symbolic_float import SymFloat
 from lampion.tape import Node, Primitive, Trace, Value, as_called, recording, wrap

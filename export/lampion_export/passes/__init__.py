@@ -8,14 +8,14 @@ from onnx_ir.passes import common
 from lampion_export.passes.affine_into_conv import AffineIntoConv
 from lampion_export.passes.drop_identity import DropIdentity
 from lampion_export.passes.pad_into_conv import PadIntoConv
-from lampion_export.passes.shape_only import ShapeOnly
+from lampion_export.passes.shape_known import ShapeKnown
 from lampion_export.passes.unused_rows import UnusedRows
 
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
+    ShapeKnown(),
     common.RemoveUnusedNodesPass(),
     UnusedRows(),
     common.RemoveUnusedNodesPass(),
-    ShapeOnly(),
     common.CommonSubexpressionEliminationPass(),
     AffineIntoConv(),
     PadIntoConv(),
