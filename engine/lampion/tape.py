@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from lampion import dtypes
 from lampion.errors import user_code
 from lampion.symbolic import Spec, SymInt
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Data = Any  # Array, or Spec while tracing
 Gradient = Any  # Tensor | None, or a function without arguments that gives one
+
+BFLOAT16 = dtypes.bfloat16.numpy
+DIFFERENTIABLE = "fcV"  # the kinds of dtype that gradients have; "V" is bfloat16
 
 _order = count()
 
@@ -41,15 +45,17 @@ class Version:
 
     writes = 0
     shared = False
-    views: Sequence[weakref.ref[Handle]] = ()
+    views: list[weakref.ref[Handle]] | tuple[()] = ()
     room = 8
 
     def watch(self, name: Handle) -> None:
         """Remembers the name of a view, and now and then forgets those that are gone."""
-        if len(self.views) >= self.room:
-            self.views = [view for view in self.views if view() is not None]
-            self.room = 2 * len(self.views) + 8
-        self.views = [*self.views, weakref.ref(name)]
+        views = self.views
+        if len(views) >= self.room:
+            views = [view for view in views if view() is not None]
+            self.room = 2 * len(views) + 8
+        self.views = views if views else []
+        self.views.append(weakref.ref(name))
 
     def names(self) -> list[Handle]:
         """The names of views that are still in use, oldest first."""
@@ -195,6 +201,7 @@ class Primitive:
 
     view: ClassVar[bool] = False  # the output shares memory with the first input
     random: ClassVar[bool] = False  # two calls differ, so while tracing it is recorded even when all inputs are known
+    widens: ClassVar[bool] = False  # computes with numpy, which can't with bfloat16
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """numpy arrays in, one array or a tuple of them out."""
@@ -226,33 +233,68 @@ class Primitive:
         return dict(vars(self))
 
     def __call__(self, *inputs: Tensor) -> Any:
-        values = tuple([t._value for t in inputs])
-        datas = [v.data for v in values]
-        traced = bool(_traces) and (Spec in map(type, datas) or self.random or self.varies())
-        result = self.infer(*datas) if traced else self._forward(*datas)
-        single = type(result) is not tuple
-        outputs = (result,) if single else result
-        if not traced:
-            outputs = tuple([d if type(d) is np.ndarray else np.asarray(d) for d in outputs])
-        wants_grad = grad_mode.enabled and True in [v.requires_grad for v in values]
-        node = Node(self, values, outputs) if wants_grad or traced else None
-        results = [Value(d, wants_grad and d.dtype.kind in "fc", node, i) for i, d in enumerate(outputs)]
-        if node is not None:
-            node.versions = tuple([v.version for v in results])
-        if traced:
-            node.where = node.where or user_code()  # type: ignore[union-attr]
-            _traces[-1].nodes.append(node)  # type: ignore[arg-type]
-        tensors = tuple([wrap(v) for v in results])
-        if self.view and (traced or np.may_share_memory(datas[0], outputs[0])):
-            self._link(tensors[0], inputs[0])
-        return tensors[0] if single else tensors
-
-    def _forward(self, *datas: Array) -> Any:
+        values: list[Value] = []
+        datas: list[Data] = []
+        wants_grad = False
+        for x in inputs:
+            value = x._value
+            data = value.data
+            if data.dtype is BFLOAT16 and self.widens:
+                return self.widened(*inputs)
+            if value.requires_grad:
+                wants_grad = True
+            values.append(value)
+            datas.append(data)
+        wants_grad = wants_grad and grad_mode.enabled
+        if _traces and (Spec in map(type, datas) or self.random or self.varies()):
+            return self._traced(inputs, values, datas, wants_grad)
         try:
-            return self.forward(*datas)
+            result = self.forward(*datas)
         except ValueError:
             self.infer(*datas)  # says in our words which shapes don't fit
             raise
+        if type(result) is tuple:
+            return self._several(values, result, wants_grad)
+        if type(result) is not np.ndarray:
+            result = np.asarray(result)
+        new = Value(result)
+        if wants_grad:
+            node = new.node = Node(self, tuple(values), (result,))
+            node.versions = (new.version,)
+            new.requires_grad = result.dtype.kind in DIFFERENTIABLE
+        tensor = wrap(new)
+        if self.view and _shares(datas[0], result):
+            self._link(tensor, inputs[0])
+        return tensor
+
+    def _several(self, values: list[Value], outputs: tuple[Data, ...], wants_grad: bool) -> tuple[Tensor, ...]:
+        """Names for several outputs of known numbers."""
+        outputs = tuple([d if type(d) is np.ndarray else np.asarray(d) for d in outputs])
+        node = Node(self, tuple(values), outputs) if wants_grad else None
+        return self._named(node, outputs, wants_grad)
+
+    def _traced(self, inputs: tuple[Tensor, ...], values: list[Value], datas: list[Data], wants_grad: bool) -> Any:
+        """A node of the trace, whose outputs have shapes and no numbers."""
+        result = self.infer(*datas)
+        single = type(result) is not tuple
+        outputs = (result,) if single else result
+        node = Node(self, tuple(values), outputs)
+        node.where = node.where or user_code()
+        _traces[-1].nodes.append(node)
+        tensors = self._named(node, outputs, wants_grad)
+        if self.view:
+            self._link(tensors[0], inputs[0])
+        return tensors[0] if single else tensors
+
+    def _named(self, node: Node | None, outputs: tuple[Data, ...], wants_grad: bool) -> tuple[Tensor, ...]:
+        results = [Value(d, wants_grad and d.dtype.kind in DIFFERENTIABLE, node, i) for i, d in enumerate(outputs)]
+        if node is not None:
+            node.versions = tuple([v.version for v in results])
+        return tuple(map(wrap, results))
+
+    def widened(self, *inputs: Tensor) -> Any:
+        """What the op gives where an input is bfloat16 and it `widens`."""
+        raise NotImplementedError(f"{type(self).__name__} has no form for bfloat16")
 
     def _link(self, view: Tensor, base: Tensor) -> None:
         view._value.version = version = base._value.version
@@ -268,9 +310,16 @@ def _is_symbolic(setting: Any) -> bool:
     return isinstance(setting, SymInt) or (isinstance(setting, tuple) and any(map(_is_symbolic, setting)))
 
 
+def _shares(base: Array, view: Array) -> bool:
+    """Whether a view op has really given a view: a reshaped array may have been copied."""
+    root = view.base
+    if root is None:
+        return view is base
+    return root is base or root is base.base or np.may_share_memory(base, view)
+
+
 def wrap(value: Value) -> Tensor:
     """A Tensor that names `value`."""
-    kind = Handle.kind
-    tensor = kind.__new__(kind)
+    tensor = object.__new__(Handle.kind)
     tensor._value = value
     return tensor

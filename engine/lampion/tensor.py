@@ -49,7 +49,7 @@ from lampion.ops import shape as shapes
 from lampion.ops.elementwise import Elementwise
 from lampion.symbolic import Spec, SymInt, may_agree, numel
 from lampion.symbolic_float import python_number
-from lampion.tape import Handle, Value, depth, grad_enabled, grad_mode, tracing, wrap
+from lampion.tape import BFLOAT16, Handle, Value, depth, grad_enabled, grad_mode, tracing, wrap
 
 
 class Size(tuple[Any, ...]):
@@ -339,7 +339,7 @@ class Tensor(InPlace):
         data = self._value.data
         if not isinstance(data, np.ndarray):
             return f"tensor(traced {data})"
-        data = data.astype(np.float32) if data.dtype is promote.BFLOAT16 else data  # whose own text shows 1.0 as 1
+        data = data.astype(np.float32) if data.dtype is BFLOAT16 else data  # whose own text shows 1.0 as 1
         body = np.array2string(data, separator=", ", prefix="tensor(", precision=4, threshold=1000)
         usual = self.dtype in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
         notes = [] if usual else [f"dtype={self.dtype}"]

@@ -108,20 +108,25 @@ class _Walk:
         if node is None:
             self.arrive(value, g)
             return
-        if node not in self.sent:
-            self.sent[node] = [None] * len(node.data)
-            self.observers[node] = []
+        grads = self.sent.get(node)
+        if grads is None:
+            grads = self.sent[node] = [None] * len(node.data)
             heapq.heappush(self.queue, (-node.order, node))
-        grads = self.sent[node]
-        grads[value.index] = _sum(grads[value.index], g)
-        if (value.hooks or value.retains_grad) and value not in self.observers[node]:
-            self.observers[node].append(value)
+        before = grads[value.index]
+        grads[value.index] = g if before is None else before + g
+        if value.hooks or value.retains_grad:
+            observers = self.observers.setdefault(node, [])
+            if value not in observers:
+                observers.append(value)
 
     def arrive(self, leaf: Value, g: Tensor) -> None:
         """A gradient has come to a leaf."""
         g = _hooked(leaf, g)
         if self.wanted is None:
-            leaf.grad = _sum(leaf.grad, self.keep_apart(g))
+            if leaf.grad is None:
+                leaf.grad = self.keep_apart(g)
+            elif self.create_graph or not _added(leaf.grad, g):
+                leaf.grad = leaf.grad + g
         elif leaf.key in self.wanted:
             self.found[leaf.key] = _sum(self.found.get(leaf.key), g)
 
@@ -129,7 +134,7 @@ class _Walk:
         """The newest node left, with its gradients complete."""
         _, node = heapq.heappop(self.queue)
         grads = self.sent.pop(node)
-        for value in self.observers.pop(node):
+        for value in self.observers.pop(node, ()):
             g = grads[value.index] = _hooked(value, grads[value.index])
             if value.retains_grad:
                 value.grad = _sum(value.grad, g)
@@ -160,10 +165,12 @@ def _gradients(node: Node, grads: list[Any], create_graph: bool) -> Iterable[tup
             f"backward: the graph at {node.op!r} was already walked and freed: Trying to backward through the graph a second "
             "time; give the first call retain_graph=True"
         )
-    outs = tuple(_as_given(node, v, create_graph) for v in node.outputs())
     inputs = [_as_saved(node, i, v) for i, v in enumerate(node.inputs)]
-    single = len(outs) == 1
-    results = node.op.gradient(grads[0] if single else tuple(grads), outs[0] if single else outs, *inputs)
+    if len(grads) == 1:
+        results = node.op.gradient(grads[0], _as_given(node, 0, create_graph), *inputs)
+    else:
+        outs = tuple([_as_given(node, i, create_graph) for i in range(len(grads))])
+        results = node.op.gradient(tuple(grads), outs, *inputs)
     for value, g in zip(node.inputs, results, strict=True):
         if value.requires_grad and g is not None:
             yield value, g() if callable(g) else g
@@ -188,11 +195,13 @@ def _as_saved(node: Node, i: int, value: Value) -> Tensor:
     return wrap(value)
 
 
-def _as_given(node: Node, value: Value, create_graph: bool) -> Tensor:
-    """The output for the gradient's formula; as `_as_saved`. Formulas of views don't look at their output."""
-    if node.versions[value.index].writes and not node.op.view:
-        return wrap(Value(Overwritten(value.data, node)))
-    return wrap(value if create_graph else Value(value.data, False, value.node, value.index))
+def _as_given(node: Node, i: int, create_graph: bool) -> Tensor:
+    """Output `i` for the gradient's formula; as `_as_saved`. Formulas of views don't look at their output."""
+    data = node.data[i]
+    if node.versions[i].writes and not node.op.view:
+        data = Overwritten(data, node)
+        return wrap(Value(data))
+    return wrap(Value(data, create_graph, node, i))
 
 
 class Overwritten:
@@ -225,7 +234,8 @@ def _roots(tensors: Any, grads: Any) -> tuple[list[Value], list[Tensor]]:
                     f"grad can be implicitly created only for scalar outputs, got shape {list(t.shape)}; reduce it "
                     "(.sum(), .mean()) or pass the gradient"
                 )
-            seeds[i] = ones_like(t.detach())
+            data = t._value.data
+            seeds[i] = wrap(Value(np.ones_like(data))) if isinstance(data, np.ndarray) else ones_like(t.detach())
         elif tuple(g.shape) != tuple(t.shape):
             raise RuntimeError(f"grad_tensors[{i}]: expected shape {list(t.shape)}, got {list(g.shape)}")
     return [t._value for t in many], seeds
@@ -235,8 +245,23 @@ def _sum(a: Tensor | None, b: Tensor) -> Tensor:
     return b if a is None else a + b
 
 
+def _added(total: Tensor, g: Tensor) -> bool:
+    """Adds `g` to the memory of `total`, as PyTorch does, where both are arrays that allow it. Whether that was done."""
+    mine, theirs = total._value, g._value.data
+    array = mine.data
+    known = isinstance(array, np.ndarray) and isinstance(theirs, np.ndarray) and not tracing()
+    if not known or array.shape != theirs.shape:
+        return False
+    if mine.requires_grad or not array.flags.writeable or array.dtype != theirs.dtype:
+        return False
+    np.add(array, theirs, out=array)
+    mine.version.writes += 1
+    return True
+
+
 def _hooked(value: Value, g: Tensor) -> Tensor:
-    for hook in list((value.hooks or {}).values()):
-        new = hook(g)
-        g = g if new is None else new
+    if value.hooks:
+        for hook in list(value.hooks.values()):
+            new = hook(g)
+            g = g if new is None else new
     return g

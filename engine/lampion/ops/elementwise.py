@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from lampion import dtypes
 from lampion.ops.promote import Op, promoted
 from lampion.symbolic import Spec, broadcast_shapes, same
@@ -28,6 +30,9 @@ class Elementwise(Op):
 
 def unbroadcast(g: Tensor, like: Tensor) -> Tensor:
     """Sums `g` over the axes along which `like` was broadcast to it."""
+    mine, theirs = g._value.data, like._value.data
+    if type(mine) is np.ndarray and type(theirs) is np.ndarray and mine.shape == theirs.shape:
+        return g
     shape = like.shape
     if len(shape) == g.ndim and all(map(same, g.shape, shape)):
         return g

@@ -10,13 +10,10 @@ import numpy as np
 from lampion import dtypes
 from lampion.dtypes import dtype
 from lampion.symbolic import OPERATORS, Spec, Symbolic, SymBool, SymInt
-from lampion.tape import Handle, Primitive, Value, grad_mode, wrap
+from lampion.tape import BFLOAT16, Handle, Primitive, Value, wrap
 
 if TYPE_CHECKING:
     from lampion.tensor import Tensor
-
-
-BFLOAT16 = dtypes.bfloat16.numpy
 
 
 class Op(Primitive):
@@ -25,35 +22,22 @@ class Op(Primitive):
     """
 
     stores: ClassVar[bool] = False  # moves elements and never computes, so it takes bfloat16 as it is
+    widens = True
 
-    def __call__(self, *inputs: Tensor) -> Any:
-        for x in inputs:
-            if x._value.data.dtype is BFLOAT16:
-                return self._stored(*inputs) if self.view or self.stores else self._widened(*inputs)
-        return super().__call__(*inputs)
+    def __init_subclass__(cls) -> None:
+        cls.widens = not (cls.view or cls.stores)
 
-    def _widened(self, *inputs: Tensor) -> Any:
+    def widened(self, *inputs: Tensor) -> Any:
         traced = any(isinstance(x._value.data, Spec) for x in inputs)
         widen = Cast(dtypes.float32, recorded=traced)
-        result = super().__call__(*[widen(x) if _is_narrow(x) else x for x in inputs])
+        result = self(*[widen(x) if _is_narrow(x) else x for x in inputs])
         if any(x.is_floating_point() and not _is_narrow(x) for x in inputs):
             return result
         return _each(result, lambda y: cast(y, dtypes.bfloat16) if y.dtype is dtypes.float32 else y)
 
-    def _stored(self, *inputs: Tensor) -> Any:
-        """The tape takes what numpy calls floating point for differentiable, which leaves bfloat16 to be marked here."""
-        result = super().__call__(*inputs)
-        if grad_mode.enabled and any(x.requires_grad for x in inputs):
-            _each(result, _mark_differentiable)
-        return result
-
 
 def _is_narrow(x: Tensor) -> bool:
     return x._value.data.dtype is BFLOAT16
-
-
-def _mark_differentiable(x: Tensor) -> None:
-    x._value.requires_grad = x._value.requires_grad or _is_narrow(x)
 
 
 def _each(result: Any, function: Callable[[Tensor], Any]) -> Any:
@@ -83,9 +67,6 @@ class Cast(Op):
 
     def varies(self) -> bool:
         return self.recorded
-
-    def __call__(self, *inputs: Tensor) -> Any:
-        return self._stored(*inputs)
 
     def forward(self, x: Any) -> Any:
         if x.dtype.kind == "c" and not self.to.is_complex:
@@ -140,6 +121,10 @@ def _number(x: Any) -> Tensor:
 
 def promoted(*operands: Any, floating: bool = False) -> list[Tensor]:
     """The operands as Tensors of their common dtype by PyTorch's rule; with `floating` at least the default float."""
+    if len(operands) == 2:
+        pair = _alike(*operands)
+        if pair is not None:
+            return pair
     kinds = [x._value.data.dtype if isinstance(x, Handle) else None for x in operands]
     first = kinds[0]
     if first is not None and all([k is first for k in kinds]) and (not floating or dtypes.kind(first) in "fc"):
@@ -148,6 +133,21 @@ def promoted(*operands: Any, floating: bool = False) -> list[Tensor]:
     if floating and common.category < dtypes.FLOAT:
         common = dtypes.get_default_dtype()
     return [as_tensor(x, common) for x in operands]
+
+
+def _alike(x: Any, y: Any) -> list[Tensor] | None:
+    """Two Tensors of one floating point dtype, or one and a number, which takes its dtype; None for anything else."""
+    if isinstance(x, Handle):
+        kind = x._value.data.dtype
+        if kind.kind != "f":
+            return None
+        if isinstance(y, Handle):
+            return [x, y] if y._value.data.dtype is kind else None  # type: ignore[list-item]
+        return [x, wrap(Value(np.array(y, kind)))] if type(y) in (float, int) else None  # type: ignore[list-item]
+    if isinstance(y, Handle) and type(x) in (float, int):
+        kind = y._value.data.dtype
+        return [wrap(Value(np.array(x, kind))), y] if kind.kind == "f" else None  # type: ignore[list-item]
+    return None
 
 
 def result_dtype(*operands: Any) -> dtype:
