@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lampion.kernels import updates
 from lampion.ops.analysis import expm1, sqrt
 from lampion.ops.create import zeros, zeros_like
 from lampion.optim.optimizer import Optimizer, Params, at_least_zero, elementwise, fractions
+from lampion.tape import Array
 from lampion.tensor import Tensor
 
 
@@ -53,6 +55,16 @@ class Adam(Optimizer):
             square = state["max_exp_avg_sq"].copy_(state["max_exp_avg_sq"].maximum(square))
         denominator = sqrt(square) / sqrt(one_minus_power(beta2, step)) + group["eps"]
         p.sub_(mean / denominator * (group["lr"] / one_minus_power(beta1, step)))
+
+    def update_arrays(self, p: Array, grad: Array, group: dict[str, Any], state: dict[str, Array]) -> bool:
+        if not state or isinstance(group["lr"], Tensor):
+            return False
+        state["step"] += 1
+        updates.adam(
+            p, grad, state["exp_avg"], state["exp_avg_sq"], state.get("max_exp_avg_sq"), float(state["step"]),
+            float(group["lr"]), group["betas"], group["eps"], group["weight_decay"], group["decoupled_weight_decay"],
+        )  # fmt: skip
+        return True
 
 
 def one_minus_power(beta: float, step: Tensor) -> Any:

@@ -6,7 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 from lampion.autograd import enable_grad, no_grad
+from lampion.tape import Array, Value, tracing
 from lampion.tensor import Tensor
 
 Update = TypeVar("Update", bound=Callable[..., None])
@@ -32,6 +35,10 @@ class Optimizer:
         for group in many if isinstance(many[0], dict) else [{"params": many}]:
             self.add_param_group(group)
 
+    def __init_subclass__(cls) -> None:
+        if "update" in cls.__dict__ and "update_arrays" not in cls.__dict__:
+            cls.update_arrays = Optimizer.update_arrays  # type: ignore[method-assign]  # an inherited one is for another formula
+
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         """Changes `p` in place by its gradient, the settings of its group, and its own state, empty at first."""
         raise NotImplementedError(f"{type(self).__name__}: expected a method `update`, found none; define it")
@@ -45,10 +52,31 @@ class Optimizer:
                 loss = closure()
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is not None:
+                if p.grad is not None and not self._updated_in_memory(p, group):
                     grad = p.grad.detach()
                     self.update(p, -grad if group.get("maximize") else grad, group, self.state[p])
         return loss
+
+    def update_arrays(self, p: Array, grad: Array, group: dict[str, Any], state: dict[str, Array]) -> bool:
+        """`update` of what lies in memory, where the subclass has a quicker form for it. Whether that was done."""
+        return False
+
+    def _updated_in_memory(self, p: Tensor, group: dict[str, Any]) -> bool:
+        if type(self).update_arrays is Optimizer.update_arrays or tracing():
+            return False
+        grad, state = p.grad._value.data, self.state[p]  # type: ignore[union-attr]
+        values = [x._value for x in (p, *state.values()) if isinstance(x, Tensor)]
+        if len(values) <= len(state) or grad.dtype != values[0].data.dtype or not all(map(_is_known, values)):
+            return False
+        arrays = [_own(value) for value in values]
+        named = dict(zip(state, arrays[1:], strict=True))
+        if not self.update_arrays(arrays[0], -grad if group["maximize"] else grad, group, named):
+            return False
+        for value, array in zip(values, arrays, strict=True):
+            if value.data is not array:
+                np.copyto(value.data, array)
+            value.version.writes += 1
+        return True
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets all gradients."""
@@ -117,6 +145,23 @@ def elementwise(update: Update) -> Update:
     """
     update.elementwise = True  # type: ignore[attr-defined]
     return update
+
+
+def _is_known(value: Value) -> bool:
+    data = value.data
+    return type(data) is np.ndarray and data.dtype.kind == "f" and data.flags.writeable
+
+
+def _own(value: Value) -> Array:
+    """A Value's array, to be written to: made its own where it may be somebody else's, a copy where others are to see it
+    and it doesn't lie in a row.
+    """
+    data: Array = value.data
+    if value.version.shared or value.version.views:
+        return data if data.flags.c_contiguous else data.copy()
+    if data.base is not None or not data.flags.c_contiguous:
+        value.data = data = data.copy()
+    return data
 
 
 def at_least_zero(who: str, **settings: Any) -> None:

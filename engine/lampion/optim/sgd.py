@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lampion.kernels import updates
 from lampion.optim.optimizer import Optimizer, Params, at_least_zero, elementwise
+from lampion.tape import Array
 from lampion.tensor import Tensor
 
 
@@ -42,3 +44,10 @@ class SGD(Optimizer):
                 buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
             grad = grad + buffer * momentum if group["nesterov"] else buffer
         p.sub_(grad * group["lr"])
+
+    def update_arrays(self, p: Array, grad: Array, group: dict[str, Any], state: dict[str, Array]) -> bool:
+        if isinstance(group["lr"], Tensor) or (group["momentum"] and not state):
+            return False
+        settings = [group[name] for name in ("momentum", "dampening", "weight_decay", "nesterov")]
+        updates.sgd(p, grad, state.get("momentum_buffer") if group["momentum"] else None, float(group["lr"]), *settings)
+        return True

@@ -137,3 +137,54 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
 def test_message(use: Callable[[], Any], kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         use()
+
+
+SETTINGS: list[tuple[type[optim.Optimizer], dict[str, Any]]] = [
+    (optim.SGD, {}),
+    (optim.SGD, {"momentum": 0.9, "weight_decay": 0.1}),
+    (optim.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    (optim.SGD, {"momentum": 0.9, "dampening": 0.5, "maximize": True}),
+    (optim.Adam, {}),
+    (optim.Adam, {"weight_decay": 0.1, "amsgrad": True}),
+    (optim.Adam, {"betas": (0.0, 0.9), "maximize": True}),
+    (optim.AdamW, {"weight_decay": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings"), SETTINGS)
+def test_in_memory_as_by_the_formula(kind: type[optim.Optimizer], settings: dict[str, Any]) -> None:
+    """A subclass that changes `update` runs it; what runs otherwise gives the same, in pieces and in place."""
+    ran = []
+
+    class Slow(kind):  # type: ignore[misc, valid-type]
+        def update(self, p: Any, grad: Any, group: dict[str, Any], state: dict[str, Any]) -> None:
+            ran.append(p)
+            super().update(p, grad, group, state)
+
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal((3, 15_000)).astype(np.float32)
+    arrays = [start.copy(), start.copy()]
+    params = [nn.Parameter(lampion.from_numpy(a)) for a in arrays]
+    optimizers = [kind([params[0]], lr=0.05, **settings), Slow([params[1]], lr=0.05, **settings)]
+    for _ in range(4):
+        grad = rng.standard_normal(start.shape).astype(np.float32)
+        for p, optimizer in zip(params, optimizers, strict=True):
+            p.grad = lampion.from_numpy(grad.copy())
+            optimizer.step()
+            np.testing.assert_array_equal(p.grad.numpy(), grad)
+    assert len(ran) == 4
+    assert not np.array_equal(arrays[0], start)
+    np.testing.assert_allclose(*arrays, rtol=2e-6, atol=2e-6)
+    for name, state in optimizers[0].state[params[0]].items():
+        np.testing.assert_allclose(state.numpy(), optimizers[1].state[params[1]][name].numpy(), rtol=2e-6, atol=2e-6)
+
+
+def test_what_backward_needs_is_not_overwritten_unseen() -> None:
+    p = nn.Parameter(lampion.ones(3))
+    optimizer = optim.Adam([p])
+    for _ in range(2):
+        loss = (p * p).sum()
+        loss.backward(retain_graph=True)
+        optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
