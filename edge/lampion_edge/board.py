@@ -13,7 +13,7 @@ from pathlib import Path
 
 # The firmware's answer to `vcgencmd get_throttled`, which the Raspberry Pi's kernel also gives as a file.
 # Bits as https://www.raspberrypi.com/documentation/computers/os.html#get_throttled has them; 16 higher: since boot.
-_THROTTLED_FILE = "sys/devices/platform/soc/soc:firmware/get_throttled"
+THROTTLED_FILE = "sys/devices/platform/soc/soc:firmware/get_throttled"
 _THROTTLED_BITS = ("under-voltage", "clock capped", "throttled", "soft temperature limit")
 
 
@@ -62,7 +62,7 @@ def temperature(root: str | Path = "/") -> float | None:
 
 def throttling(root: str | Path = "/") -> tuple[list[str], list[str]] | None:
     """What holds a Raspberry Pi back now, and what did since it was switched on; None on other machines."""
-    text = (read(root, _THROTTLED_FILE) or "").strip()
+    text = (read(root, THROTTLED_FILE) or "").strip()
     try:
         bits = int(text, 16)
     except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 
 from lampion_edge.commands import COMMANDS, Command, run_command
@@ -13,16 +13,22 @@ from lampion_edge.commands import COMMANDS, Command, run_command
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `lampion-edge` with these arguments (default: the process's) and gives the exit code."""
     described = "Run, measure and check a model.onnx with its card."
-    return _dispatch("lampion-edge", described, {command.name: command for command in COMMANDS}, argv)
+    commands = {command.name: command for command in COMMANDS}
+    return _dispatch("lampion-edge", described, {name: commands[name] for name in _wanted(commands, argv)}, argv)
 
 
 def lampion(argv: Sequence[str] | None = None) -> int:
     """Runs `lampion`, whose commands are the installed entry points `lampion.commands`; one is imported when it is typed."""
     points = {point.name: point for point in metadata.entry_points(group="lampion.commands")}
-    typed = next((word for word in (sys.argv[1:] if argv is None else argv) if not word.startswith("-")), None)
-    wanted = [typed] if typed in points else sorted(points)
     described = "Train with dynamic graphs, export exactly what ran to one ONNX file, serve it, carry it."
-    return _dispatch("lampion", described, {name: points[name].load() for name in wanted}, argv)
+    return _dispatch("lampion", described, {name: points[name].load() for name in _wanted(sorted(points), argv)}, argv)
+
+
+def _wanted(names: Iterable[str], argv: Sequence[str] | None) -> list[str]:
+    """The command that is typed, so that no other's module is imported; all of them if it is none of these names."""
+    names = list(names)
+    typed = next((word for word in (sys.argv[1:] if argv is None else argv) if not word.startswith("-")), None)
+    return [name for name in names if name == typed] or names
 
 
 def _dispatch(program: str, described: str, commands: Mapping[str, Command], argv: Sequence[str] | None) -> int:

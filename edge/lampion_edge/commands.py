@@ -7,8 +7,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
 
-from lampion_edge import command_bench, command_info, command_run, command_tune, command_verify
 from lampion_edge.terminal import complain
 
 
@@ -22,15 +23,23 @@ class Command:
     run: Callable[[Namespace], int]
 
 
-RUN = Command("run", "label photos, or run arrays through a model", command_run.arguments, command_run.run)
+def _command(name: str, help: str) -> Command:
+    """The command in the module command_NAME, which is imported when the command is typed."""
+
+    def module() -> Any:
+        return import_module(f"lampion_edge.command_{name}")
+
+    return Command(name, help, lambda parser: module().arguments(parser), lambda args: module().run(args))
+
+
+RUN = _command("run", "label photos, or run arrays through a model")
 PREDICT = replace(RUN, name="predict")
-BENCH = Command("bench", "measure latency, throughput and memory", command_bench.arguments, command_bench.run)
-TUNE = Command(
-    "tune", "find the fastest settings on this board, and keep them", command_tune.arguments, command_tune.run
-)
-VERIFY = Command("verify", "replay a model's golden samples", command_verify.arguments, command_verify.run)
-INFO = Command("info", "show what a model file says of itself", command_info.arguments, command_info.run)
-COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO)
+BENCH = _command("bench", "measure latency, throughput and memory")
+TUNE = _command("tune", "find the fastest settings on this board, and keep them")
+VERIFY = _command("verify", "replay a model's golden samples")
+INFO = _command("info", "show what a model file says of itself")
+EMULATE = _command("emulate", "run a command on a simulated Raspberry Pi")
+COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, EMULATE)
 
 
 def run_command(command: Command, args: Namespace) -> int:

@@ -49,7 +49,14 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 def test_predict_is_run_under_another_name() -> None:
     assert (PREDICT.name, PREDICT.run, PREDICT.arguments) == ("predict", RUN.run, RUN.arguments)
-    assert [command.name for command in COMMANDS] == ["run", "bench", "tune", "verify", "info"]
+    assert {"run", "bench", "tune", "verify", "info", "emulate"} <= {command.name for command in COMMANDS}
+
+
+def test_a_command_that_is_not_typed_is_not_imported() -> None:
+    """`doctor` has to start where numpy doesn't."""
+    code = "import sys, lampion_edge.cli as c\ntry: c.main(['emulate', '--help'])\nexcept SystemExit: pass\n"
+    command = [sys.executable, "-c", code + "print('numpy' in sys.modules)"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.endswith("\nFalse\n")
 
 
 def heed_ctrl_c() -> None:

@@ -1,0 +1,89 @@
+"""`emulate`: a command of ours on a simulated Raspberry Pi, for who has none at hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import REMAINDER, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from lampion_edge.arguments import positive
+from lampion_edge.emulation.boards import BOARDS, State
+from lampion_edge.errors import EdgeError
+from lampion_edge.terminal import megabytes, table
+
+_PACKAGES = "numpy,onnxruntime,pillow"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Declares what `emulate` takes."""
+    parser.usage = "%(prog)s --board BOARD [options] -- COMMAND ..."
+    parser.add_argument(
+        "--board", choices=BOARDS, required=True, help="pi2 is a 32-bit one, with Debian's packages instead of wheels"
+    )
+    parser.add_argument("--celsius", type=float, default=48.0, metavar="C", help="temperature (default 48)")
+    parser.add_argument(
+        "--throttled",
+        type=_bits,
+        default=0,
+        metavar="BITS",
+        help="the firmware's answer, as `vcgencmd get_throttled` gives it, such as 0x50005 (default 0)",
+    )
+    parser.add_argument("--mhz", type=positive, metavar="N", help="clock now (default: the board's greatest)")
+    parser.add_argument("--free-mb", type=positive, metavar="N", help="free memory (default: three quarters)")
+    parser.add_argument(
+        "--packages",
+        default=_PACKAGES,
+        metavar="A,B",
+        help=f"wheels on the board (default {_PACKAGES}); onnxruntime==1.21.0 names a version",
+    )
+    parser.add_argument(
+        "command_line", nargs=REMAINDER, metavar="COMMAND", help="one of lampion-edge's, or python and what it takes"
+    )
+    parser.epilog = (
+        "Example: %(prog)s --board pi4 --celsius 85 -- run model.onnx photo.jpg. Without a command it is only set up. "
+        "It needs Debian and the network, once for each board; everything is kept in ~/.cache/lampion/boards. "
+        "Times mean nothing here: it is 100 to 250 times slower than the board."
+    )
+
+
+def run(args: Namespace) -> int:
+    """Becomes the command on the board: its exit code, signals and terminal are those of this process."""
+    from lampion_edge.emulation.machine import python
+    from lampion_edge.emulation.making import home
+
+    if sys.platform != "linux":
+        raise EdgeError(
+            f"boards are emulated on Linux only, this is {sys.platform}", hint="run this in a container of Debian"
+        )
+    state = State(args.celsius, args.throttled, args.mhz, args.free_mb)
+    program = python(BOARDS[args.board], state, [name.strip() for name in args.packages.split(",") if name.strip()])
+    rest = words(args.command_line)
+    if rest is not None:
+        sys.stdout.flush()
+        os.execv(program, [str(program), *rest])
+    print(f"{BOARDS[args.board].model}: {program}\n{_sizes(home())}")
+    return 0
+
+
+def words(typed: Sequence[str]) -> list[str] | None:
+    """What the board's python3 is given for what was typed, None for nothing."""
+    command = list(typed[1:] if typed[:1] == ["--"] else typed)
+    if not command:
+        return None
+    return command[1:] if command[0] in ("python", "python3") else ["-m", "lampion_edge", *command]
+
+
+def _bits(text: str) -> int:
+    try:
+        return int(text.removeprefix("throttled="), 16)
+    except ValueError:
+        raise ArgumentTypeError(f"expected a hexadecimal number such as 0x50005, got {text!r}") from None
+
+
+def _sizes(folder: Path) -> str:
+    """What everything takes on the disk."""
+    parts = sorted(part for part in folder.iterdir() if part.is_dir())
+    sizes = [sum(file.lstat().st_size for file in part.rglob("*")) for part in parts]
+    return table([(part.name, megabytes(size)) for part, size in zip(parts, sizes, strict=True)], "<>")
