@@ -25,6 +25,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def rates(text: str) -> list[float]:
+    """Numbers above 0 with commas between them, for argparse."""
+    values = [_number(part) for part in text.split(",")]
+    if not all(0 < value < float("inf") for value in values):
+        raise ArgumentTypeError(f"expected numbers of requests a second above 0, got {text!r}")
+    return values
+
+
 def fraction(text: str) -> float:
     """A number from 0 to 1, for argparse."""
     value = _number(text)

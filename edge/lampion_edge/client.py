@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from lampion_edge import tensor_message
 from lampion_edge.errors import InputError, ServiceError
@@ -50,11 +50,8 @@ class Client:
         retries: int = 3,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._url = url if "://" in url or url.startswith("unix:") else f"http://{url}"
-        parts = urlsplit(self._url)
-        if parts.scheme not in ("http", "https", "unix") or not (parts.netloc or parts.path):
-            raise InputError(f"url: expected http://host:port, https://... or unix:/path, got {url!r}", field="url")
-        self._parts = parts
+        self._parts = parsed(url if "://" in url or url.startswith("unix:") else f"http://{url}")
+        self._url = self._parts.geturl()
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._timeout = timeout
         self._retries = retries
@@ -125,6 +122,10 @@ class Client:
         """Has the server stop serving a model."""
         self._json("POST", f"/v2/repository/models/{quote(model)}/unload")
 
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """The body of the answer to a request that is put together already."""
+        return self._request("POST", path, body, headers)[0]
+
     # --- HTTP ---
 
     def _json(self, method: str, path: str, body: bytes | None = None) -> Any:
@@ -180,6 +181,18 @@ class Client:
         if self._parts.scheme == "https":
             return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
         return http.client.HTTPConnection(host, port, timeout=self._timeout)
+
+
+def parsed(url: str) -> SplitResult:
+    """A server's address: http, https or unix. Raises InputError for any other."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in ("http", "https", "unix") or not (parts.netloc or parts.path) or port == -1:
+        raise InputError(f"url: expected http://host:port, https://... or unix:/path, got {url!r}", field="url")
+    return parts
 
 
 class AsyncClient:

@@ -1,41 +1,43 @@
-"""`bench`: latency, throughput, cold start and memory; every setting in a fresh process."""
+"""`bench`: latency, throughput, cold start and memory of a file, every setting in a fresh process; or a server under load."""
 
 from __future__ import annotations
 
 import json
-import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from time import perf_counter
 
-from lampion_edge import board
+from lampion_edge import board, command_bench_server
 from lampion_edge.arguments import axis, positives, seconds
 from lampion_edge.bench_worker import Measured, Setting
+from lampion_edge.errors import InputError
 from lampion_edge.measuring import measured, measurements
 from lampion_edge.runtime import Settings
 from lampion_edge.session import Session
 from lampion_edge.slowness import reasons
-from lampion_edge.terminal import megabytes, milliseconds, table
+from lampion_edge.terminal import megabytes, milliseconds, progress, table
 
-_SLICE = 10.0  # seconds
+_SECONDS, _SLICE = 2.0, 10.0
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Declares what `bench` takes."""
-    parser.add_argument("model", metavar="MODEL", help="an .onnx file")
+    parser.add_argument("model", metavar="MODEL", help="an .onnx file, or the address of a server: http, https or unix")
     parser.add_argument(
         "--threads",
         type=positives,
         metavar="N,N",
         help="default: what `tune` found, else the fast cores this process may use",
     )
-    parser.add_argument("--batch", type=positives, default=[1], metavar="N,N", help="samples in one call (default 1)")
-    parser.add_argument("--seconds", type=seconds, default=2.0, metavar="S", help="for each setting (default 2)")
+    parser.add_argument("--batch", type=positives, metavar="N,N", help="samples in one call (default 1)")
+    parser.add_argument(
+        "--seconds", type=seconds, metavar="S", help=f"for each setting (default {_SECONDS:g}, of a server 10)"
+    )
     parser.add_argument(
         "--axis",
         type=axis,
         action="append",
-        default=[],
         metavar="NAME=N",
         help="size of another dynamic axis (default 16)",
     )
@@ -48,29 +50,45 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="one line of JSON for each setting, or for each ten seconds"
     )
+    command_bench_server.arguments(parser)
+    parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, command_bench_server.EPILOG
 
 
 def run(args: Namespace) -> int:
     """Measures every number of threads with every batch size; then says what holds the machine back, if anything does."""
+    if command_bench_server.is_server(args.model):
+        _none_of(args, ("threads", "axis", "sustained"), "a server")
+        return command_bench_server.run(args)
+    _none_of(args, command_bench_server.OPTIONS, "a file")
+    axes, duration = dict(args.axis or ()), args.seconds or _SECONDS
     settings = [
-        Setting(args.model, asdict(Settings(threads)) if threads else {}, batch, args.seconds, dict(args.axis))
+        Setting(args.model, asdict(Settings(threads)) if threads else {}, batch, duration, axes)
         for threads in args.threads or [None]
-        for batch in args.batch
+        for batch in args.batch or [1]
     ]
     if args.sustained:
         return _sustained(_in_slices(settings[0], args.sustained * 60), args.json)
     results = []
     for setting in settings:
         threads = setting.runtime.get("threads", "chosen")
-        _progress(f"threads {threads}, batch {setting.batch} ...", args.json)
+        progress(f"threads {threads}, batch {setting.batch} ...")
         results.append(measured(setting))
-        _progress("", args.json)
+        progress("")
         if args.json:
             print(json.dumps({"batch": setting.batch, **asdict(results[-1])}), flush=True)
     if not args.json:
         print(_table(settings, results))
         _explain(args.model, min(result.p50 for result in results), max(result.threads for result in results))
     return 0
+
+
+def _none_of(args: Namespace, names: Iterable[str], target: str) -> None:
+    """Raises InputError for an option that says nothing about such a target, and would be ignored in silence."""
+    for name in names:
+        if getattr(args, name) is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')}: {args.model} is {target}, which has no such option", field=name
+            )
 
 
 def _in_slices(setting: Setting, duration: float) -> Setting:
@@ -107,11 +125,6 @@ def _explain(model: str, latency: float, threads: int) -> None:
             )
     for reason in reasons(threads):
         print(f"slower than it could be: {reason}")
-
-
-def _progress(text: str, quiet: bool) -> None:
-    if not quiet and sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _table(settings: list[Setting], results: list[Measured]) -> str:

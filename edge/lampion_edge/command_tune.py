@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +15,7 @@ from lampion_edge.errors import EdgeError, ModelError
 from lampion_edge.measuring import measured
 from lampion_edge.runtime import Settings, write_mapped
 from lampion_edge.session import Session
-from lampion_edge.terminal import megabytes, milliseconds, table
+from lampion_edge.terminal import megabytes, milliseconds, progress, table
 from lampion_edge.threads import good_threads
 from lampion_edge.tuning import keep, place
 
@@ -89,13 +88,11 @@ def _counts(most: int) -> list[int]:
 
 
 def _trial(model: str, settings: Settings, duration: float) -> Trial:
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{model}: {_named(settings)} ...", end="", file=sys.stderr, flush=True)
+    progress(f"{model}: {_named(settings)} ...")
     try:
         return Trial(model, settings, measured(Setting(model, asdict(settings), 1, duration, {})))
     finally:
-        if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        progress("")
 
 
 def best(trials: list[Trial]) -> Trial:

@@ -23,7 +23,7 @@ def sample_inputs(session: Session, batch: int = 1, axes: Mapping[str, int] | No
         known = golden.samples[0][0]
         return {spec.name: _rows(known[spec.name], spec, batch) for spec in session.inputs if spec.name in known}
     random = np.random.default_rng(0)
-    return {spec.name: _random(spec, batch, axes or {}, random) for spec in session.inputs}
+    return {spec.name: random_input(spec, batch, axes or {}, random) for spec in session.inputs}
 
 
 def _rows(array: Array, spec: TensorSpec, batch: int) -> Array:
@@ -33,7 +33,8 @@ def _rows(array: Array, spec: TensorSpec, batch: int) -> Array:
     return np.resize(array, (batch, *array.shape[1:]))
 
 
-def _random(spec: TensorSpec, batch: int, axes: Mapping[str, int], random: np.random.Generator) -> Array:
+def random_input(spec: TensorSpec, batch: int, axes: Mapping[str, int], random: np.random.Generator) -> Array:
+    """Values that any model takes: `batch` is the first size where it is open, `axes` tells other open ones."""
     sizes: list[int] = []
     for position, size in enumerate(spec.shape):
         fallback = batch if position == 0 else _ANY_SIZE

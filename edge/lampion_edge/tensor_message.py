@@ -36,6 +36,15 @@ def written(inputs: Mapping[str, object], outputs: Sequence[str] | None) -> tupl
     return b"".join([head, *blocks]), len(head)
 
 
+def written_as_json(inputs: Mapping[str, Array]) -> bytes:
+    """The same request with the numbers as text, as it is without the extension. Raises InputError."""
+    described = [
+        {"name": name, "datatype": datatype(array, name), "shape": array.shape, "data": array.ravel().tolist()}
+        for name, array in inputs.items()
+    ]
+    return json.dumps({"inputs": described}).encode()
+
+
 def read(body: bytes, length: int) -> dict[str, Array]:
     """The arrays of an answer by name. Raises ServiceError if it isn't one."""
     try:
@@ -72,8 +81,20 @@ def _bytes(array: Array) -> bytes:
 def _array(data: Any, name: str) -> Array:
     if name == "BYTES":
         return np.array(_texts(data) if isinstance(data, bytes) else data, dtype=object)
-    dtype = np.dtype("bool" if name == "BOOL" else name.replace("FP", "float").lower()).newbyteorder("<")
-    return np.frombuffer(data, dtype) if isinstance(data, bytes) else np.array(data, dtype)
+    kind = _dtype(name).newbyteorder("<")
+    return np.frombuffer(data, kind) if isinstance(data, bytes) else np.array(data, kind)
+
+
+def dtype(datatype: str, name: str) -> np.dtype[Any]:
+    """The numpy dtype of the protocol's name for it. Raises InputError for one that numpy doesn't have."""
+    try:
+        return _dtype(datatype)
+    except TypeError:
+        raise InputError(f"input {name!r}: numpy has no {datatype}", field=name) from None
+
+
+def _dtype(datatype: str) -> np.dtype[Any]:
+    return np.dtype("bool" if datatype == "BOOL" else datatype.replace("FP", "float").lower())
 
 
 def _texts(data: bytes) -> list[str]:

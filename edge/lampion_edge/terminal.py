@@ -25,6 +25,13 @@ def milliseconds(value: float) -> str:
     return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
 
 
+def progress(text: str, share: float | None = None) -> None:
+    """Shows on a terminal, in place of what was shown last, what goes on and how far it is; an empty text clears it."""
+    if sys.stderr.isatty():
+        bar = "" if share is None else f"[{'#' * int(20 * share):<20}] "
+        print(f"\r\x1b[K{bar}{text}", end="", file=sys.stderr, flush=True)
+
+
 def complain(message: object, hint: str | None) -> None:
     """Says on stderr what went wrong and what to do about it."""
     print(f"lampion: error: {message}", file=sys.stderr)
