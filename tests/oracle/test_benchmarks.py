@@ -1,0 +1,22 @@
+"""The benchmarks run, and the sides whose time they compare compute the same."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_training_prints_its_tables_and_writes_nothing_when_quick() -> None:
+    page = (ROOT / "docs/performance.md").read_text()
+    command = [sys.executable, str(ROOT / "benchmarks/train"), "--quick", "--only", "tiny", "word RNN"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    distances = re.findall(r"^\| (?:tiny|word RNN) .* (\S+e-\d+) \|$", done.stdout, re.MULTILINE)
+    assert len(distances) == 4
+    assert max(map(float, distances)) < 1e-4
+    assert "ran as Python" not in done.stdout
+    assert (ROOT / "docs/performance.md").read_text() == page
