@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from lampion_edge.commands import Command
 from lampion_server import command_keys
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import StartupError
+from lampion_server.extras import check
 from lampion_server.keys import read_keys
 from lampion_server.listening import bound, forget, reserved, url
 from lampion_server.relay import Ready
@@ -39,7 +39,7 @@ def serve(args: Namespace) -> int:
     if not settings.models:
         raise StartupError("expected at least one model file or folder, got none", hint="lampion serve model.onnx")
     check_files(settings)
-    check_extra(settings)
+    check_extras(settings)
     with bound(settings) as listener:
         try:
             _serve(settings, listener)
@@ -49,14 +49,23 @@ def serve(args: Namespace) -> int:
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
+    address = url(listener, settings)
+
     def started(ready: Ready) -> None:
         names = ", ".join(ready.names) or "no model"
         grpc = f", gRPC on port {ready.grpc_port}" if ready.grpc_port else ""
         workers = f", {settings.workers} workers" if settings.workers > 1 else ""
-        print(f"lampion: serving {names} at {url(listener, settings)}{grpc}{workers} (docs at /docs)", flush=True)
+        replicas = f", {settings.replicas} replicas" if settings.ray else ""
+        print(f"lampion: serving {names} at {address}{grpc}{workers}{replicas} (docs at /docs)", flush=True)
 
-    # Imported when it is known which of the two is needed: the supervisor itself runs no model.
-    if settings.workers > 1:
+    # Imported when it is known which of the three is needed: the supervisor itself runs no model.
+    if settings.ray:
+        from lampion_server.on_ray import serving as on_ray
+
+        port = listener.getsockname()[1]
+        listener.close()  # the port is free, and Ray's proxy takes it
+        on_ray.serve(settings, port, lambda names: started(Ready(names, None)))
+    elif settings.workers > 1:
         from lampion_server import worker
         from lampion_server.loading import own_cores
         from lampion_server.workers import Supervisor
@@ -104,12 +113,29 @@ def check_files(settings: Settings) -> None:
         )
 
 
-def check_extra(settings: Settings) -> None:
-    """Raises `StartupError` if gRPC is wanted and its packages aren't there, before anything is loaded."""
-    if settings.grpc_port >= 0 and not all(find_spec(name) for name in ("grpc", "grpc_health", "grpc_reflection")):
-        raise StartupError(
-            "gRPC: its packages are not installed", field="grpc_port", hint="pip install 'lampion[grpc]'"
-        )
+NOT_ON_RAY = {
+    "workers": "--replicas says how many processes serve",
+    "grpc_port": "Ray's proxy carries HTTP alone",
+    "uds": "Ray's proxy listens on --host and --port",
+    "trusted_proxies": "Ray's proxy is who asks here",
+    "drain_delay": "Ray tells its proxies before it ends a replica",
+}
+
+
+def check_ray(settings: Settings) -> None:
+    """Raises `StartupError` for settings that have no meaning on Ray."""
+    for name, hint in NOT_ON_RAY.items():
+        if getattr(settings, name) != getattr(Settings, name):
+            raise StartupError(f"setting {name}: doesn't go together with ray", field=name, hint=hint)
+
+
+def check_extras(settings: Settings) -> None:
+    """Raises `StartupError` if gRPC or Ray is wanted and its packages aren't there, before anything is loaded."""
+    if settings.grpc_port >= 0:
+        check(["grpc", "grpc_health", "grpc_reflection"], "grpc", "grpc_port")
+    if settings.ray:
+        check(["ray"], "ray", "ray")
+        check_ray(settings)
 
 
 SERVE = Command("serve", "serve models over HTTP", arguments, serve)

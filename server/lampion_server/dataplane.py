@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lampion_edge import Card, TensorSpec, usable_cores
+from lampion_edge import Card, TensorSpec
 from lampion_server.access import Access
 from lampion_server.caller import CALLER
 from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
 from lampion_server.decoder import Decoder
 from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
 from lampion_server.infer import InferRequest, check_outputs, classified
+from lampion_server.loading import own_cores
 from lampion_server.metrics import Metrics
 from lampion_server.model import Entry, Model
 from lampion_server.model_config import model_config
@@ -99,8 +100,9 @@ class DataPlane:
         self.grpc_port: int | None = None  # the one taken, while gRPC is served
         self.draining = False  # a signal has come: what was accepted is answered, nobody should send more
         self.ask_all: Callable[[Question], Awaitable[list[Any]]] = self._ask_myself
+        self.metrics_text: Callable[[], Awaitable[bytes]] = self._own_metrics
         self.access = Access(self.settings)
-        self._decoder = Decoder(max(1, usable_cores() // self.settings.workers), self.settings.max_queue)
+        self._decoder = Decoder(own_cores(self.settings), self.settings.max_queue)
 
     async def infer(
         self,
@@ -224,10 +226,17 @@ class DataPlane:
         """Change what is served, in all processes, before this returns. Raises what the order raises."""
         await self.ask_all(order)
 
-    async def _ask_myself(self, question: Question) -> list[Any]:
+    def reply(self, question: Question) -> Any:
+        """What this process answers to a question that reaches all; blocks. Raises what the question's order raises."""
         if isinstance(question, Order):
-            return [await asyncio.to_thread(question.carry_out, self.repository)]
-        return [self.own_stats(question)]
+            return question.carry_out(self.repository)
+        return self.own_stats(question)
+
+    async def _ask_myself(self, question: Question) -> list[Any]:
+        return [await asyncio.to_thread(self.reply, question)]
+
+    async def _own_metrics(self) -> bytes:
+        return self.metrics.text()
 
     async def close(self) -> None:
         """Answer what waits, then end all threads."""

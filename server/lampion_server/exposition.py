@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, UnknownMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from lampion_server.model import Entry
 
@@ -41,6 +42,19 @@ def model_states(entries: Iterable[Entry]) -> bytes:
         if entry.model:
             size.add_metric([entry.name, entry.version], entry.model.size)
     return _text([ready, size])
+
+
+def apart(texts: Mapping[str, bytes], label: str) -> bytes:
+    """What several processes tell in Prometheus' text format as one text, whose series say in `label` whose they are.
+
+    They aren't added up: of a sum from which a process drops out, Prometheus would take the rest for new.
+    """
+    families: dict[str, Metric] = {}
+    for name, text in texts.items():
+        for family in text_string_to_metric_families(text.decode()):
+            together = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            together.samples += [sample._replace(labels=sample.labels | {label: name}) for sample in family.samples]
+    return _text(list(families.values()))
 
 
 def triton(stats: Sequence[Mapping[str, Any]]) -> bytes:

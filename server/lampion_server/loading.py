@@ -80,7 +80,7 @@ class Loader:
 
 def own_cores(settings: Settings) -> int:
     """The cores of one worker process; `StartupError` if the settings ask for more than there are."""
-    usable = usable_cores()
+    usable = min(settings.cores or usable_cores(), usable_cores())
     share = usable // settings.workers
     wanted = max(1, settings.instances) * max(1, settings.threads)
     if settings.workers > usable or wanted > share:

@@ -69,7 +69,7 @@ async def ready(request: Request, plane: DataPlane) -> Response:
 
 
 async def metrics(request: Request, plane: DataPlane) -> Response:
-    parts = [plane.metrics.text(), exposition.model_states(plane.index())]
+    parts = [await plane.metrics_text(), exposition.model_states(plane.index())]
     if plane.settings.triton_metrics:
         parts.append(exposition.triton(await plane.stats()))
     return Response(b"".join(parts), media_type=CONTENT_TYPE_LATEST)

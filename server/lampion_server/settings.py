@@ -18,8 +18,8 @@ PREFIX = "LAMPION_"
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
-GROUPS = ("where it listens", "how models run", "which version answers", "limits", "who may ask", "operation")
-LISTEN, RUN, VERSIONS, LIMITS, ACCESS, OPERATION = GROUPS
+GROUPS = ("where it listens", "how models run", "which version answers", "limits", "who may ask", "operation", "Ray")
+LISTEN, RUN, VERSIONS, LIMITS, ACCESS, OPERATION, RAY = GROUPS
 
 
 def setting(
@@ -65,6 +65,7 @@ class Settings:
         "", "PEM file of the authority whose certificates clients must show; empty asks for none", group=LISTEN
     )
     workers: int = setting(1, "processes that share the port and the cores; a dead one is replaced", group=RUN, least=1)
+    cores: int = setting(0, "cores in use; 0 is all that this process may use, with --ray 1", group=RUN, least=0)
     instances: int = setting(
         0, "batches of one model that compute at once; 0 finds out by measuring", group=RUN, least=0
     )
@@ -130,6 +131,13 @@ class Settings:
         "info", "how much is logged; info has a line per request", group=OPERATION, choices=LOG_LEVELS
     )
     log_format: str = setting("text", "lines for people, or JSON for machines", group=OPERATION, choices=LOG_FORMATS)
+    ray: bool = setting(False, "serve as replicas on Ray Serve, each with --cores", group=RAY)
+    ray_address: str = setting("", "Ray cluster to serve on, or auto; empty starts one here", group=RAY)
+    replicas: int = setting(1, "replicas, at least", group=RAY, least=1)
+    max_replicas: int = setting(0, "replicas, at most; Ray starts and ends them by the load", group=RAY, least=0)
+    replica_load: float = setting(
+        16.0, "requests under way in each replica that more replicas are started for", group=RAY, least=0.1
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):

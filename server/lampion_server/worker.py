@@ -8,9 +8,8 @@ import socket
 import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any
 
-from lampion_server.dataplane import DataPlane, StatsQuestion
+from lampion_server.dataplane import DataPlane
 from lampion_server.errors import ServerError, StartupError
 from lampion_server.orders import Order
 from lampion_server.relay import Failed, Ready, Relay
@@ -30,7 +29,7 @@ def main(
     os.setpgrp()  # Ctrl-C reaches a whole group of processes; the supervisor alone decides what it means
     try:
         plane = opened(settings)
-        relay = Relay(connection, lambda question: _answer(plane, question))
+        relay = Relay(connection, plane.reply)
         plane.ask_all = relay.ask
 
         def catch_up(plane: DataPlane) -> None:
@@ -53,11 +52,3 @@ def main(
     except StartupError as error:
         connection.send(Failed(str(error), error.hint))
         sys.exit(1)
-
-
-def _answer(plane: DataPlane, question: Any) -> Any:
-    """What this process answers to a question that reached all."""
-    if isinstance(question, Order):
-        return question.carry_out(plane.repository)
-    assert isinstance(question, StatsQuestion)
-    return plane.own_stats(question)

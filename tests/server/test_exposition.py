@@ -5,6 +5,9 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from lampion_server.exposition import apart
+from lampion_server.metrics import Metrics
+
 X = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 4], "data": [1, 2, 3, 4] * 2}]}
 
 
@@ -39,3 +42,17 @@ def test_the_state_of_the_models(serve: Any, folder: Path, build: Any, tmp_path:
         assert (values["lampion_model_ready", "iris"], values["lampion_model_ready", "bad"]) == (1, 0)
         assert values["lampion_model_bytes", "iris"] == (tmp_path / "iris.onnx").stat().st_size
         assert not any(name.startswith("nv_") for name, _ in values)
+
+
+def test_several_processes_are_told_apart() -> None:
+    metrics = [Metrics(), Metrics()]
+    for one, status in zip(metrics, (200, 503), strict=True):
+        one.request("iris", status, 0.1)
+    text = apart({"a": metrics[0].text(), "b": metrics[1].text()}, "replica").decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    totals = [sample for sample in families["lampion_requests"].samples if sample.name == "lampion_requests_total"]
+    assert [(sample.labels["replica"], sample.labels["status"], sample.value) for sample in totals] == [
+        ("a", "200", 1),
+        ("b", "503", 1),
+    ]
+    assert families["lampion_request_seconds"].type == "histogram"

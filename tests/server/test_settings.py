@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lampion_server.commands import SERVE
+from lampion_server.commands import SERVE, check_extras, check_ray
 from lampion_server.errors import StartupError
 from lampion_server.settings import Settings
 
@@ -118,3 +119,23 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
 def test_settings_that_need_each_other(given: dict[str, str]) -> None:
     with pytest.raises(StartupError, match="beside it, got none"):
         Settings(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("workers", 2), ("grpc_port", 0), ("uds", "a.sock"), ("trusted_proxies", "*"), ("drain_delay", 1.0)],
+)
+def test_settings_that_have_no_meaning_on_ray(name: str, value: Any) -> None:
+    with pytest.raises(StartupError, match=f"setting {name}: doesn't go together with ray") as raised:
+        check_ray(Settings(ray=True, **{name: value}))
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(("setting", "package"), [({"ray": True}, "ray"), ({"grpc_port": 0}, "grpc")])
+def test_a_package_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, setting: dict[str, Any], package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(StartupError, match=f"expected the package {package}, which is not installed") as raised:
+        check_extras(Settings(**setting))
+    assert raised.value.hint == f"pip install 'lampion[{package}]'"

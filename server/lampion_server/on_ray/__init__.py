@@ -1,0 +1,1 @@
+"""The same server as replicas of a Ray Serve deployment, on one machine or many."""
