@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_edge.card import TensorSpec as TensorSpec
     from lampion_edge.client import AsyncClient as AsyncClient
     from lampion_edge.client import Client as Client
+    from lampion_edge.errors import CameraError as CameraError
     from lampion_edge.errors import CardError as CardError
     from lampion_edge.errors import EdgeError as EdgeError
     from lampion_edge.errors import ImageError as ImageError
@@ -36,6 +37,7 @@ _HOMES = {
     "METADATA_CARD": "card",
     "METADATA_GOLDEN": "card",
     "AsyncClient": "client",
+    "CameraError": "errors",
     "Card": "card",
     "CardError": "errors",
     "Client": "client",

@@ -41,6 +41,12 @@ def fraction(text: str) -> float:
     return value
 
 
+def size(text: str) -> tuple[int, int]:
+    """Width and height in pixels, as in 640x480, for argparse."""
+    width, _, height = text.partition("x")
+    return positive(width), positive(height)
+
+
 def axis(text: str) -> tuple[str, int]:
     """The name of an axis and its size, as in time=100, for argparse."""
     name, _, size = text.rpartition("=")

@@ -91,7 +91,7 @@ class Client:
         """The model's outputs (default: all) for arrays by name, sent and answered as bytes."""
         body, length = tensor_message.written(inputs, outputs)
         path = f"{_model(model, version)}/infer"
-        answer, headers = self._request("POST", path, body, {tensor_message.JSON_LENGTH: str(length)})
+        answer, headers = self.request("POST", path, body, {tensor_message.JSON_LENGTH: str(length)})
         return tensor_message.read(answer, int(headers.get(tensor_message.JSON_LENGTH) or len(answer)))
 
     # --- asking and managing the server ---
@@ -99,7 +99,7 @@ class Client:
     def ready(self) -> bool:
         """Whether the server serves all its models; False also if there is none."""
         try:
-            self._request("GET", "/v2/health/ready", retries=0)
+            self.request("GET", "/v2/health/ready", retries=0)
         except ServiceError:
             return False
         return True
@@ -129,13 +129,13 @@ class Client:
     # --- HTTP ---
 
     def _json(self, method: str, path: str, body: bytes | None = None) -> Any:
-        content, _ = self._request(method, path, body)
+        content, _ = self.request(method, path, body)
         try:
             return json.loads(content)
         except ValueError:
             raise ServiceError(f"{self._url}{path}: expected JSON, got {content[:40]!r}") from None
 
-    def _request(
+    def request(
         self,
         method: str,
         path: str,
@@ -144,7 +144,7 @@ class Client:
         *,
         retries: int | None = None,
     ) -> tuple[bytes, Message]:
-        """The answer's body and headers. Asking a model twice changes nothing, so every request may be tried again."""
+        """The answer's body and headers, of any request. It is tried again `retries` times (default: the client's)."""
         left = self._retries if retries is None else retries
         while True:
             try:
@@ -170,7 +170,7 @@ class Client:
             hint = "is the server running, and is this its address?"
             raise ServiceError(f"{self._url}: no answer: {str(error) or type(error).__name__}", hint=hint) from None
         self._idle.append(connection)
-        if response.status >= 400:
+        if response.status >= 300:  # a redirection has not taken what was sent
             raise _refusal(response, content)
         return content, response.headers
 

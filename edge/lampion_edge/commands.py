@@ -39,7 +39,8 @@ TUNE = _command("tune", "find the fastest settings on this board, and keep them"
 VERIFY = _command("verify", "replay a model's golden samples")
 INFO = _command("info", "show what a model file says of itself")
 EMULATE = _command("emulate", "run a command on a simulated Raspberry Pi")
-COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, EMULATE)
+CAMERA = _command("camera", "label what a camera sees, for days")
+COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, CAMERA, EMULATE)
 
 
 def run_command(command: Command, args: Namespace) -> int:

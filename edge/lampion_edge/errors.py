@@ -12,6 +12,7 @@ class EdgeError(Exception):
     ├── ImageError    not an image, truncated, too many pixels, empty
     ├── InputError    wrong name, shape, dtype or count of what was passed; `field` says which input
     ├── RunError      inputs were accepted, yet the model failed while it computed
+    ├── CameraError   no camera, none that can be opened, or a file that is no video
     └── ServiceError  a server can't be reached, or says no; `status` is HTTP's, None without an answer
 
     `field` names the culprit (`preprocessing.resize.size`, `image`), `hint` says what to do about it; both may be None.
@@ -41,6 +42,10 @@ class InputError(EdgeError):
 
 class RunError(EdgeError):
     """The inputs were accepted, yet the model failed while it computed."""
+
+
+class CameraError(EdgeError):
+    """There is no such camera, it can't be opened, or the file is no video."""
 
 
 class ServiceError(EdgeError):

@@ -34,10 +34,12 @@ def scores(specs: Sequence[TensorSpec]) -> TensorSpec:
 
 
 def labels_from(card: Card, outputs: Mapping[str, Array], top: int | None = None) -> list[list[Label]]:
-    """For each row of a batch its `top` labels (the card's top_k by default), the most probable first.
+    """For each row of a batch its `top` labels (the card's top_k by default), the most probable first. Raises InputError."""
+    return [best(card, row, top or card.top_k) for row in probabilities(card, outputs)]
 
-    The outputs are float [batch, class]; a softmax is taken where the card says logits. Raises InputError.
-    """
+
+def probabilities(card: Card, outputs: Mapping[str, Array]) -> Array:
+    """Probabilities, float64 [batch, class]; a softmax is taken where the card says logits. Raises InputError."""
     spec = scores(card.outputs)
     if spec.name not in outputs:
         raise InputError(f"labels need the output {spec.name!r}, got {', '.join(outputs) or 'none'}", field=spec.name)
@@ -46,9 +48,7 @@ def labels_from(card: Card, outputs: Mapping[str, Array], top: int | None = None
         classes = len(card.labels) or "class"
         message = f"output {spec.name!r}: expected [batch, {classes}], got {list(rows.shape)}"
         raise InputError(message, field=spec.name)
-    if spec.meaning == "logits":
-        rows = softmax(rows)
-    return [_row(card, row, top or card.top_k) for row in rows]
+    return softmax(rows) if spec.meaning == "logits" else rows
 
 
 def softmax(rows: Array) -> Array:
@@ -58,6 +58,7 @@ def softmax(rows: Array) -> Array:
     return result
 
 
-def _row(card: Card, row: Array, top: int) -> list[Label]:
+def best(card: Card, row: Array, top: int) -> list[Label]:
+    """The `top` most probable labels of one row of probabilities."""
     order = np.argsort(-row, kind="stable")[:top].tolist()
     return [Label(card.labels[index] if card.labels else str(index), float(row[index]), index) for index in order]

@@ -142,7 +142,7 @@ class Session:
 
         Raises ImageError, also for more than `max_pixels` (default 100 million), and InputError if this is no image model.
         """
-        self._expect_images()
+        self.expect_images()
         from lampion_edge.image import MAX_PIXELS, decode
 
         pixels = decode(photo, self.card.preprocessing or Preprocessing(), max_pixels=max_pixels or MAX_PIXELS)
@@ -150,7 +150,7 @@ class Session:
 
     def labels_from(self, outputs: Mapping[str, Array], top: int | None = None) -> list[list[Label]]:
         """Labels from what `run` gave, for each row of the batch. Raises InputError."""
-        self._expect_images()
+        self.expect_images()
         return postprocess.labels_from(self.card, outputs, top)
 
     def predict(self, photo: Photo, top: int | None = None) -> Prediction:
@@ -204,7 +204,8 @@ class Session:
         rows, labelling = _timed(self.labels_from, outputs, top)
         return Prediction(rows[0], {"decode": decoding, "run": run, "total": decoding + run + labelling})
 
-    def _expect_images(self) -> None:
+    def expect_images(self) -> None:
+        """Raises InputError unless the model takes photos."""
         if self.card.task != "image-classification":
             raise InputError(
                 f"model {self.name!r}: photos need the task image-classification, its card says {self.card.task}",

@@ -1,0 +1,101 @@
+"""Puts together what the command line asks for: camera, model, events, outlets, picture; and takes it apart again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from lampion_edge.live.clock import Clock
+from lampion_edge.live.ending import orderly
+from lampion_edge.live.events import Events
+from lampion_edge.live.frames import Camera, Frame, Reader
+from lampion_edge.live.latest import Latest
+from lampion_edge.live.outlets import Mqtt, Outlet, Pin, Webhook
+from lampion_edge.live.report import metrics, summary
+from lampion_edge.live.watching import Always, Seen, Sink, Watch
+from lampion_edge.notify import Notify
+from lampion_edge.posting import Post
+from lampion_edge.session import Session
+from lampion_edge.terminal import complain
+
+
+class Service:
+    """A camera, or a microphone, with a model behind it, as the arguments say."""
+
+    def __init__(self, session: Session, camera: Camera, args: Namespace, clock: Clock | None = None) -> None:
+        self._session, self._camera, self._args, self._clock = session, camera, args, clock or Clock()
+        self._events = Events(session.card, args.on, args.off, args.smooth, args.only)
+        self._notify = Notify()
+
+    def run(self) -> int:
+        """Until the camera ends or somebody asks for an end; gives the exit code."""
+        frames: Latest[Frame] = Latest(self._clock)
+        reader = Reader(self._camera, frames, self._clock, complain)
+        with ExitStack() as stack:
+            ending = stack.enter_context(orderly())
+            outlets = [self._closed(stack, outlet) for outlet in self._outlets()]
+            sinks: list[Sink] = [lambda seen: self._tell(seen, outlets), lambda seen: self._notify.alive()]
+            watch = Watch(frames, Always(self._session), sinks, self._clock, complain)
+            if self._args.stream:
+                sinks.append(self._streamed(stack, watch, reader))
+            self._session.warm_up()
+            self._clock.start(reader.run, "camera")
+            stack.callback(reader.stop)
+            self._notify.say("READY=1")
+            try:
+                watch.run(ending, self._args.frames)
+            finally:
+                self._notify.say("STOPPING=1")
+                if watch.figures.came:
+                    print("\n".join(summary(watch.figures, reader.reopened)), file=sys.stderr)
+            return ending.code or 0
+
+    def _tell(self, seen: Seen, outlets: Sequence[Outlet]) -> None:
+        if self._args.every:
+            print(_line(seen, self._args.json), flush=True)
+        for event in self._events(seen.probabilities, seen.time, seen.number):
+            print(json.dumps(event.as_json()) if self._args.json else event, flush=True)
+            for outlet in outlets:
+                outlet(event)
+
+    def _outlets(self) -> list[Outlet]:
+        args = self._args
+        outlets: list[Outlet] = [Pin(text) for text in args.gpio]
+        if args.webhook:
+            outlets.append(Webhook(Post(args.webhook), self._clock, complain))
+        return outlets + ([Mqtt(args.mqtt)] if args.mqtt else [])
+
+    def _closed(self, stack: ExitStack, outlet: Outlet) -> Outlet:
+        stack.callback(outlet.close)
+        return outlet
+
+    def _streamed(self, stack: ExitStack, watch: Watch, reader: Reader) -> Sink:
+        from lampion_edge.live.overlay import Overlay
+        from lampion_edge.web import metrics as prometheus
+        from lampion_edge.web.listening import Web
+        from lampion_edge.web.messages import Answer, Request, Route, json_answer
+
+        def told(_: Request) -> Answer:
+            return prometheus.answer([*metrics(watch.figures, reader.reopened), *prometheus.of_the_machine()])
+
+        overlay = Overlay(self._clock)
+        live = Route("GET", "/v2/health/live", lambda _: json_answer({"live": True}))
+        web = Web([*overlay.routes, live, Route("GET", "/metrics", told)], self._args.host, self._args.stream)
+        web.start()
+        stack.callback(web.stop)
+        stack.callback(overlay.close)
+        print(f"the picture is at http://{self._args.host}:{web.port}", file=sys.stderr, flush=True)
+        return overlay
+
+
+def _line(seen: Seen, as_json: bool) -> str:
+    if not as_json:
+        labels = ", ".join(f"{label.name} {label.probability:.1%}" for label in seen.labels(3))
+        return f"frame {seen.number}  {labels}  ({1000 * seen.latency:.0f} ms)"
+    timings = {name: round(1000 * getattr(seen, name), 3) for name in ("waited", "ran", "latency")}
+    return json.dumps(
+        {"frame": seen.number, "labels": [label.as_json() for label in seen.labels()], "timings": timings}
+    )
