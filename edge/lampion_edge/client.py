@@ -124,7 +124,7 @@ class Client:
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         """The body of the answer to a request that is put together already."""
-        return self._request("POST", path, body, headers)[0]
+        return self.request("POST", path, body, headers)[0]
 
     # --- HTTP ---
 
