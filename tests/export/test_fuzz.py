@@ -31,7 +31,7 @@ def program(x, k):
 """
 
 
-@pytest.mark.parametrize("first", range(0, 100, BATCH))
+@pytest.mark.parametrize("first", [0, *(pytest.param(n, marks=pytest.mark.thorough) for n in range(BATCH, 100, BATCH))])
 def test_random_programs_agree(first: int) -> None:
     trials = {seed: try_program(write(seed), f"fuzzed_{seed}") for seed in range(first, first + BATCH)}
     assert {seed: trial for seed, trial in trials.items() if trial.verdict is Verdict.FAILS} == {}

@@ -24,6 +24,7 @@ def test_gradient(case: Case) -> None:
     assert gradcheck(lambda *xs: case.function(lampion, *xs), inputs(case))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
 def test_second_gradient(case: Case) -> None:
     assert gradgradcheck(lambda *xs: case.function(lampion, *xs), inputs(case), atol=1e-4, fast_mode=True)

@@ -38,7 +38,7 @@ def main() -> int:
     seeds = range(options.seed, options.seed + options.count)
     counts: Counter[str] = Counter()
     failing: dict[str, list[int]] = {}
-    with multiprocessing.Pool(options.processes) as pool, tqdm(total=options.count) as bar:
+    with multiprocessing.Pool(options.processes) as pool, tqdm(total=options.count, disable=None) as bar:
         for seed, trial in pool.imap_unordered(tried, seeds, chunksize=5):
             counts[trial.verdict.value] += 1
             if trial.verdict is not Verdict.AGREES:
