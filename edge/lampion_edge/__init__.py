@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_edge.errors import ModelError as ModelError
     from lampion_edge.errors import RunError as RunError
     from lampion_edge.errors import ServiceError as ServiceError
+    from lampion_edge.errors import SoundError as SoundError
     from lampion_edge.golden import Golden as Golden
     from lampion_edge.image import decode as decode
     from lampion_edge.labels import Label as Label
@@ -53,6 +54,7 @@ _HOMES = {
     "Resize": "card",
     "RunError": "errors",
     "ServiceError": "errors",
+    "SoundError": "errors",
     "SampleCheck": "verification",
     "Session": "session",
     "TensorSpec": "card",

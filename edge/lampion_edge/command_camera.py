@@ -60,6 +60,6 @@ def run(args: Namespace) -> int:
     from lampion_edge.session import Session
 
     session = Session(args.model, threads=args.threads)
-    session.expect_images()
+    session.expect("image-classification")
     camera = find_camera(args.source, fps=args.fps, size=args.size, loop=args.loop)
     return Service(session, camera, args).run()

@@ -10,6 +10,7 @@ class EdgeError(Exception):
     ├── ModelError    the file is missing, is not ONNX, is damaged, or onnxruntime refuses it
     ├── CardError     the card (or the golden samples) inside the file is invalid; `field` says where
     ├── ImageError    not an image, truncated, too many pixels, empty
+    ├── SoundError    not a wav file, damaged, empty, too long
     ├── InputError    wrong name, shape, dtype or count of what was passed; `field` says which input
     ├── RunError      inputs were accepted, yet the model failed while it computed
     ├── CameraError   no camera, none that can be opened, or a file that is no video
@@ -34,6 +35,10 @@ class CardError(EdgeError):
 
 class ImageError(EdgeError):
     """The photo is not an image, is truncated, is empty or has too many pixels."""
+
+
+class SoundError(EdgeError):
+    """The sound is no wav file, is damaged, is empty or is longer than the model takes."""
 
 
 class InputError(EdgeError):

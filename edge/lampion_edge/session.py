@@ -135,14 +135,19 @@ class Session:
 
         return replay(self.golden, self.run)
 
-    # --- photos ---
+    # --- photos and sounds ---
 
     def prepare(self, photo: Photo, *, max_pixels: int | None = None) -> dict[str, Array]:
-        """A photo as the input of `run`: uint8 [1, height, width, channel] by name.
+        """A photo as the input of `run`: uint8 [1, height, width, channel] by name; or a sound: float32 [1, sample].
 
-        Raises ImageError, also for more than `max_pixels` (default 100 million), and InputError if this is no image model.
+        Raises ImageError, also for more than `max_pixels` (default 100 million), SoundError, and InputError if the model
+        takes neither.
         """
-        self.expect_images()
+        self._expect_classifier()
+        if self.card.task == "audio-classification":
+            from lampion_edge import sound
+
+            return {self.inputs[0].name: sound.decode(photo, self.card, self.inputs[0])}
         from lampion_edge.image import MAX_PIXELS, decode
 
         pixels = decode(photo, self.card.preprocessing or Preprocessing(), max_pixels=max_pixels or MAX_PIXELS)
@@ -150,13 +155,14 @@ class Session:
 
     def labels_from(self, outputs: Mapping[str, Array], top: int | None = None) -> list[list[Label]]:
         """Labels from what `run` gave, for each row of the batch. Raises InputError."""
-        self.expect_images()
+        self._expect_classifier()
         return postprocess.labels_from(self.card, outputs, top)
 
     def predict(self, photo: Photo, top: int | None = None) -> Prediction:
-        """What one photo shows (see `decode` for what a photo may be); `top` labels, the card's top_k by default.
+        """What one photo shows (see `decode` for what a photo may be), or what a wav file sounds like; `top` labels, the
+        card's top_k by default.
 
-        Raises ImageError for a bad photo, InputError if this is no image model.
+        Raises ImageError for a bad photo, SoundError for a bad sound, InputError if the model takes neither.
         """
         return self.predict_many([photo], top)[0]
 
@@ -204,11 +210,16 @@ class Session:
         rows, labelling = _timed(self.labels_from, outputs, top)
         return Prediction(rows[0], {"decode": decoding, "run": run, "total": decoding + run + labelling})
 
-    def expect_images(self) -> None:
-        """Raises InputError unless the model takes photos."""
-        if self.card.task != "image-classification":
+    def _expect_classifier(self) -> None:
+        self.expect("image-classification", "audio-classification")
+
+    def expect(self, *tasks: str) -> None:
+        """Raises InputError unless the card says one of these tasks."""
+        if self.card.task not in tasks:
+            what = {"image-classification": "photos", "audio-classification": "sounds"}
             raise InputError(
-                f"model {self.name!r}: photos need the task image-classification, its card says {self.card.task}",
+                f"model {self.name!r}: {' and '.join(what[task] for task in tasks)} need the task {' or '.join(tasks)}, "
+                f"its card says {self.card.task}",
                 hint="call session(x) or session.run({name: x}) with arrays instead",
             )
 

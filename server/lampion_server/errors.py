@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import ClassVar
 
-from lampion_edge import ImageError, InputError, RunError
+from lampion_edge import ImageError, InputError, RunError, SoundError
 
 
 class ServerError(Exception):
@@ -185,7 +185,7 @@ def as_server_error(error: BaseException) -> ServerError:
     """`error` as a caller may see it: ours as it is, edge's as 400 or 500, anything else without details."""
     if isinstance(error, ServerError):
         return error
-    if isinstance(error, ImageError | InputError):
+    if isinstance(error, ImageError | InputError | SoundError):
         return BadRequestError(str(error), field=error.field, hint=error.hint)
     if isinstance(error, RunError):
         return ModelFailedError(str(error), field=error.field, hint=error.hint)

@@ -90,6 +90,25 @@ def digits_path(digits: Callable[..., bytes], tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
+def sounds_path(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of one second at 8 kHz: is its mean below or above zero?"""
+    sounds = Card(
+        name="sounds",
+        task="audio-classification",
+        inputs=(Spec("sound", "float32", ("batch", 8000), "sound"),),
+        outputs=(Spec("output", "float32", ("batch", 2), "logits"),),
+        preprocessing=Preprocessing(extra={"rate": 8000}),
+        labels=("below", "above"),
+    )
+    nodes = [helper.make_node("MatMul", ["sound", "w"], ["output"])]
+    inputs, outputs = {"sound": (TensorProto.FLOAT, ["batch", 8000])}, {"output": (TensorProto.FLOAT, ["batch", 2])}
+    weights = {"w": np.tile(np.float32([-0.01, 0.01]), (8000, 1))}
+    path = tmp_path_factory.mktemp("sounds") / "sounds.onnx"
+    path.write_bytes(build(nodes, inputs, outputs, weights, {METADATA_CARD: sounds.to_json()}))
+    return path
+
+
+@pytest.fixture(scope="session")
 def lampion_edge_command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the real `lampion-edge` in a process of its own."""
 

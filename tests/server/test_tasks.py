@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
-import struct
-import wave
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from edge.sounds import LOUD, wav
 from onnx import TensorProto
-
-from lampion_server.errors import BadRequestError
-from lampion_server.tasks.sounds import resampled
-from lampion_server.tasks.wav import read_wav
 
 
 @pytest.fixture(scope="module")
@@ -39,96 +33,6 @@ def predictions(response: Any) -> Any:
 
 
 # --- sounds ---
-
-
-def wav(samples: np.ndarray, rate: int = 8000, width: int = 2) -> bytes:
-    """A PCM file of samples [time] or [time, channel] from -1 to 1, written by the standard library."""
-    samples = samples if samples.ndim == 2 else samples[:, None]
-    whole = np.clip(np.rint(samples * 2.0 ** (8 * width - 1)), -(2 ** (8 * width - 1)), 2 ** (8 * width - 1) - 1)
-    if width == 1:
-        data = (whole + 128).astype(np.uint8).tobytes()
-    else:
-        data = whole.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(samples.shape[1])
-        file.setsampwidth(width)
-        file.setframerate(rate)
-        file.writeframes(data)
-    return buffer.getvalue()
-
-
-def floats(samples: np.ndarray, *, extensible: bool = False) -> bytes:
-    """A file of floats, in the plain or the extensible form, with a chunk of an odd length before the data."""
-    bits = 8 * samples.dtype.itemsize
-    form = struct.pack("<HHIIHH", 0xFFFE if extensible else 3, 1, 8000, 8000 * bits // 8, bits // 8, bits)
-    form += struct.pack("<HHIH14s", 22, bits, 4, 3, b"") if extensible else b""
-    chunks = b"".join(
-        name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
-        for name, data in ((b"fmt ", form), (b"LIST", b"odd"), (b"data", samples.tobytes()))
-    )
-    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks
-
-
-LOUD = np.sin(np.arange(800) / 7) * 0.4 + 0.3
-
-
-@pytest.mark.parametrize("width", [1, 2, 3, 4])
-@pytest.mark.parametrize("channels", [1, 2])
-def test_pcm(width: int, channels: int) -> None:
-    sent = np.stack([LOUD, -LOUD], 1)[:, :channels]
-    samples, rate = read_wav(wav(sent, 44100, width))
-    assert (samples.dtype, samples.shape, rate) == (np.float32, (800, channels), 44100)
-    np.testing.assert_allclose(samples, sent, atol=2.0 ** (1 - 8 * width) + 1e-7)
-
-
-@pytest.mark.parametrize("extensible", [False, True])
-@pytest.mark.parametrize("dtype", ["<f4", "<f8"])
-def test_floats(dtype: str, extensible: bool) -> None:
-    samples, rate = read_wav(floats(LOUD.astype(dtype), extensible=extensible))
-    assert rate == 8000
-    np.testing.assert_array_equal(samples[:, 0], LOUD.astype(np.float32))
-
-
-GOOD = wav(LOUD)
-DAMAGED = [
-    b"",
-    b"RIFF",
-    b"ID3 and so on",
-    GOOD[:20],
-    GOOD[:40],
-    GOOD.replace(b"data", b"atad"),
-    GOOD[:22] + b"\0\0" + GOOD[24:],  # no channels
-    GOOD[:24] + b"\0\0\0\0" + GOOD[28:],  # no rate
-    GOOD[:34] + b"\7\0" + GOOD[36:],  # 7 bits in blocks of 2 bytes
-    GOOD[:20] + b"\6\0" + GOOD[22:],  # A-law
-]
-
-
-@pytest.mark.parametrize("content", DAMAGED, ids=range(len(DAMAGED)))
-def test_files_that_are_no_sound(content: bytes) -> None:
-    with pytest.raises(BadRequestError):
-        read_wav(content)
-
-
-def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes() -> None:
-    samples, _ = read_wav(GOOD[:-801])
-    assert len(samples) == 399
-
-
-@pytest.mark.parametrize(("have", "want"), [(8000, 16000), (16000, 8000), (8000, 11025), (44100, 8000)])
-def test_resampling_a_tone(have: int, want: int) -> None:
-    def tone(rate: int) -> np.ndarray:
-        return np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
-
-    np.testing.assert_allclose(resampled(tone(have), have, want), tone(want), atol=1e-3)
-
-
-def test_resampling_keeps_the_highest_frequency() -> None:
-    highest = np.tile(np.array([1, -1], np.float32), 4)
-    up = resampled(highest, 1, 2)
-    np.testing.assert_allclose(up[::2], highest, atol=1e-6)
-    np.testing.assert_allclose(resampled(up, 2, 1), highest, atol=1e-6)
 
 
 @pytest.mark.parametrize(("offset", "label"), [(-0.5, "below"), (0.5, "above")])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from lampion_edge.errors import EdgeError, ImageError, InputError, RunError, ServiceError
+from lampion_edge.errors import EdgeError, ImageError, InputError, RunError, ServiceError, SoundError
 
 CODES = {
     400: "BAD_REQUEST",
@@ -98,6 +98,6 @@ def _status(error: Exception) -> tuple[int, str]:
     if isinstance(error, ServiceError) and error.status:
         overloaded = error.status == 503 and error.retry_after is not None
         return error.status, "OVERLOADED" if overloaded else CODES.get(error.status, "INTERNAL")
-    if isinstance(error, (ImageError, InputError)):
+    if isinstance(error, (ImageError, InputError, SoundError)):
         return 400, CODES[400]
     return 500, "MODEL_FAILED" if isinstance(error, RunError) else CODES[500]

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from lampion_server.errors import BadRequestError
+from lampion_edge.errors import SoundError
 
 Samples = NDArray[np.float32]
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 
 
 def read_wav(content: bytes) -> tuple[Samples, int]:
-    """Samples float32 [sample, channel] from -1 to 1, and the rate in Hz. Raises `BadRequestError`."""
+    """Samples float32 [sample, channel] from -1 to 1, and the rate in Hz. Raises `SoundError`."""
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise _wrong(
             "expected a wav file, which begins with RIFF and WAVE", hint="convert it: ffmpeg -i sound.mp3 sound.wav"
@@ -60,5 +60,5 @@ def _samples(data: bytes, kind: int, bits: int) -> Samples:
     return (np.frombuffer(data, f"<i{bits // 8}") / 2.0 ** (bits - 1)).astype(np.float32)
 
 
-def _wrong(message: str, hint: str | None = None) -> BadRequestError:
-    return BadRequestError(message, hint=hint)
+def _wrong(message: str, hint: str | None = None) -> SoundError:
+    return SoundError(message, hint=hint)
