@@ -339,7 +339,7 @@ def test_warm_up(session: Session, pair: Session) -> None:
 def test_photos_need_an_image_model(pair: Session) -> None:
     for call in (lambda: pair.predict(b""), lambda: pair.prepare(b""), lambda: pair.labels_from({})):
         with pytest.raises(
-            InputError, match="photos and sounds need the task image-classification or .*, its card says tensor"
+            InputError, match=r"photos and sounds need the task image-classification or .*, its card says tensor"
         ) as raised:
             call()
         assert "session.run" in (raised.value.hint or "")
