@@ -21,9 +21,11 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_edge.errors import ImageError as ImageError
     from lampion_edge.errors import InputError as InputError
     from lampion_edge.errors import ModelError as ModelError
+    from lampion_edge.errors import RefusedError as RefusedError
     from lampion_edge.errors import RunError as RunError
     from lampion_edge.errors import ServiceError as ServiceError
     from lampion_edge.errors import SoundError as SoundError
+    from lampion_edge.errors import UpdateError as UpdateError
     from lampion_edge.golden import Golden as Golden
     from lampion_edge.image import decode as decode
     from lampion_edge.labels import Label as Label
@@ -52,12 +54,14 @@ _HOMES = {
     "Prediction": "session",
     "Preprocessing": "card",
     "Resize": "card",
+    "RefusedError": "errors",
     "RunError": "errors",
     "ServiceError": "errors",
     "SoundError": "errors",
     "SampleCheck": "verification",
     "Session": "session",
     "TensorSpec": "card",
+    "UpdateError": "errors",
     "Verification": "verification",
     "decode": "image",
     "usable_cores": "threads",

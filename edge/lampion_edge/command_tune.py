@@ -13,6 +13,7 @@ from lampion_edge.arguments import fraction, seconds
 from lampion_edge.bench_worker import Measured, Setting
 from lampion_edge.errors import EdgeError, ModelError
 from lampion_edge.measuring import measured
+from lampion_edge.opening import located
 from lampion_edge.runtime import Settings, write_mapped
 from lampion_edge.session import Session
 from lampion_edge.terminal import megabytes, milliseconds, progress, table
@@ -51,7 +52,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Tunes each file by itself; says which of several is the fastest among those that are accurate enough."""
     chosen: list[Trial] = []
-    for model in args.model:
+    for model in (str(located(given)) for given in args.model):
         trials = list(_trials(model, args.seconds))
         chosen.append(best(trials))
         note = keep(model, chosen[-1].settings)

@@ -40,7 +40,8 @@ VERIFY = _command("verify", "replay a model's golden samples")
 INFO = _command("info", "show what a model file says of itself")
 EMULATE = _command("emulate", "run a command on a simulated Raspberry Pi")
 CAMERA = _command("camera", "label what a camera sees, for days")
-COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, CAMERA, EMULATE)
+UPDATE = _command("update", "fetch a newer version of a model, prove it and switch to it")
+COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, CAMERA, UPDATE, EMULATE)
 
 
 def run_command(command: Command, args: Namespace) -> int:

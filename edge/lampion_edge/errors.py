@@ -14,6 +14,8 @@ class EdgeError(Exception):
     ├── InputError    wrong name, shape, dtype or count of what was passed; `field` says which input
     ├── RunError      inputs were accepted, yet the model failed while it computed
     ├── CameraError   no camera, none that can be opened, or a file that is no video
+    ├── UpdateError   a device's models can't be updated, confirmed or taken back as asked
+    │   └── RefusedError  what was offered isn't taken: its signature, a checksum, its version, the board, the trial run
     └── ServiceError  a server can't be reached, or says no; `status` is HTTP's, None without an answer
 
     `field` names the culprit (`preprocessing.resize.size`, `image`), `hint` says what to do about it; both may be None.
@@ -51,6 +53,14 @@ class RunError(EdgeError):
 
 class CameraError(EdgeError):
     """There is no such camera, it can't be opened, or the file is no video."""
+
+
+class UpdateError(EdgeError):
+    """A device's models can't be updated, confirmed or taken back as asked; another try may go well."""
+
+
+class RefusedError(UpdateError):
+    """What was offered isn't taken, now or later: its signature, a checksum, its version, the board or the trial run."""
 
 
 class ServiceError(EdgeError):

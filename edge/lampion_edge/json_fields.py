@@ -52,6 +52,12 @@ def text(value: object, path: str) -> str:
     return value
 
 
+def truth(value: object, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise wrong(path, "true or false", value)
+    return value
+
+
 def count(low: int, high: int) -> Kind[int]:
     """An integer from `low` to `high`, both included."""
 

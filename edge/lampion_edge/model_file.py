@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lampion_edge import external_data
 from lampion_edge.errors import ModelError
+from lampion_edge.opening import located
 from lampion_edge.wire import MalformedError, fields, message, number_of, text
 
 # Field numbers of ModelProto in onnx.proto.
@@ -37,8 +38,8 @@ class ModelFile:
 
     @classmethod
     def open(cls, path: str | Path) -> ModelFile:
-        """Reads the file at `path`; the graph stays mapped, not copied. Raises ModelError."""
-        path = Path(path)
+        """Reads the file at `path`, or the current one in a device's folder; the graph stays mapped. Raises ModelError."""
+        path = located(path)
         if path.is_dir():
             raise ModelError(f"{path}: expected a model file, got a folder", hint="name the .onnx file inside it")
         try:

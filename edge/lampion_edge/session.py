@@ -16,6 +16,7 @@ from lampion_edge.card import METADATA_CARD, METADATA_GOLDEN, Card, Preprocessin
 from lampion_edge.errors import CardError, InputError, ModelError
 from lampion_edge.labels import Label
 from lampion_edge.model_file import ModelFile
+from lampion_edge.opening import started
 from lampion_edge.runtime import Runtime, Settings
 from lampion_edge.threads import good_threads
 from lampion_edge.tuning import find
@@ -45,6 +46,8 @@ class Prediction:
 class Session:
     """Runs the model in a file (a path, or its bytes), as its card says; safe to call from several threads.
 
+    A folder that `lampion-edge update` keeps stands for the version that is current in it.
+
     `threads` work inside one operator (default: the fast cores this process may use), `inter_threads` on several
     operators at once. `spinning` lets idle threads burn CPU for less latency, `arena` keeps freed memory for the next
     call; `settings` are all of them at once. Where nothing is given, and `lampion-edge tune` measured this file on this
@@ -72,11 +75,16 @@ class Session:
         if threads is not None and threads < 1:
             raise InputError(f"threads: expected 1 or more, got {threads}", field="threads")
         free = settings is None and (threads, inter_threads, spinning, arena) == (None, 1, False, False)
-        tuned = find(model) if free and isinstance(model, (str, Path)) else None
-        self.settings = tuned or settings or Settings(threads or good_threads(), inter_threads, spinning, arena)
+        given = settings or Settings(threads or good_threads(), inter_threads, spinning, arena)
+        with started(model) as (file, self._confirm):
+            tuned = find(file) if free and isinstance(file, (str, Path)) else None
+            self.settings = tuned or given
+            self._open(file, verify_checksum and not tuned)
+
+    def _open(self, model: str | Path | bytes, verify_checksum: bool) -> None:
         name, source, file = _read(model)
         card = Card.from_json(file.metadata[METADATA_CARD]) if METADATA_CARD in file.metadata else None
-        if card and verify_checksum and not tuned and file.checksum_state(card.checksum) == "differs":
+        if card and verify_checksum and file.checksum_state(card.checksum) == "differs":
             raise ModelError(
                 f"{name}: the graph is not the one its card describes ({card.checksum[:23]}...)",
                 hint="the file is damaged or was changed after export: copy or export it again",
@@ -127,7 +135,11 @@ class Session:
         for name in names:
             if name not in known:
                 raise InputError(f"unknown output {name!r}, expected {', '.join(map(repr, known))}", field=name)
-        return dict(zip(names, self._runtime.run(names, checks.checked(self.inputs, inputs)), strict=True))
+        arrays = self._runtime.run(names, checks.checked(self.inputs, inputs))
+        if confirm := self._confirm:  # a new version on a device: now it has shown that it works
+            self._confirm = None
+            confirm()
+        return dict(zip(names, arrays, strict=True))
 
     def verify(self) -> Verification:
         """Replays the golden samples. Raises CardError if they can't be read."""
