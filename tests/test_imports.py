@@ -43,7 +43,7 @@ def test_a_package_imports_only_what_its_arrows_allow(package: str) -> None:
 @pytest.mark.parametrize(
     ("package", "third_party"),
     [
-        ("lampion_edge", {"numpy", "onnxruntime", "PIL", "ml_dtypes"}),
+        ("lampion_edge", {"numpy", "onnxruntime", "PIL", "ml_dtypes", "cryptography"}),
         ("lampion", {"numpy", "ml_dtypes", "safetensors", "tqdm", "PIL", "tensorboardX"}),
     ],
 )

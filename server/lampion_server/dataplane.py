@@ -21,6 +21,7 @@ from lampion_server.metrics import Metrics
 from lampion_server.model import Entry, Model
 from lampion_server.model_config import model_config
 from lampion_server.orders import Order
+from lampion_server.releases import SignedRelease, release_of
 from lampion_server.repository import Repository
 from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.settings import Settings
@@ -188,6 +189,11 @@ class DataPlane:
         session, scheduler = served.session, served.scheduler
         rows = scheduler.max_batch if scheduler.batching else 0
         return model_config(session.card, served.name, session.inputs, session.outputs, rows)
+
+    def release(self, model: str, version: str | None = None) -> SignedRelease:
+        """What is signed of a model. Raises `NotFoundError` or `UnavailableError`."""
+        served = self.repository.get(model, version)
+        return release_of(self.repository.index(), served.name, served.version)
 
     async def stats(self, model: str | None = None, version: str | None = None) -> list[dict[str, Any]]:
         """The protocol's statistics of each served version that fits, of all processes together.

@@ -174,9 +174,17 @@ PHOTO_QUERY = [
 ]
 
 
+RELEASE = {"signed": '{"schema": 1, "name": "digits", ...}', "key": "a55ce96ffe3aa023", "signature": "cAOH1E..."}
+FILE = b""  # any bytes
+
+
 def path_parameters(path: str) -> list[dict[str, Any]]:
     """OpenAPI's description of the `{names}` in a path."""
-    examples = {"model": PHOTO_MODEL if path.startswith("/v1") else MODEL, "version": "1"}
+    examples = {
+        "model": PHOTO_MODEL if path.startswith("/v1") else MODEL,
+        "version": "1",
+        "file": f"{PHOTO_MODEL}.onnx",
+    }
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "example": example}
         for name, example in examples.items()

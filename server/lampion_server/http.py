@@ -13,7 +13,7 @@ from typing import Any, ParamSpec
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from lampion_server.caller import Caller, Priority
 from lampion_server.compression import LEAST, MUCH, chosen, compressed, decompressed
@@ -90,9 +90,15 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     return await _beside(len(body) > MUCH, decompressed, body, encoding, settings.max_body_bytes)
 
 
+def known(request: Request, etag: str) -> bool:
+    """Whether the caller has what this ETag names, by its If-None-Match."""
+    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    return etag in tags or "*" in tags
+
+
 async def packed(response: Response, request: Request) -> Response:
     """The answer in the format that the caller accepts, if it is long enough to gain by that."""
-    if len(response.body) < LEAST or "content-encoding" in response.headers:
+    if isinstance(response, FileResponse) or len(response.body) < LEAST or "content-encoding" in response.headers:
         return response
     if (encoding := chosen(request.headers.get("accept-encoding", ""))) is None:
         return response

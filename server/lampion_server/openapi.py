@@ -22,7 +22,9 @@ def answers(route: Route, example: Any = None) -> dict[int | str, dict[str, Any]
     """What a route answers: its own schema, with another example if there is one, and the errors."""
     shown = route.answer if example is None else example
     content: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
-    if route.answer is not None:
+    if isinstance(route.answer, bytes):
+        content = {"application/octet-stream": BINARY}
+    elif route.answer is not None:
         content = {"application/json": {"example": shown, "schema": schema_of(route.answer)}}
     if route.hot:
         content["application/octet-stream"] = BINARY

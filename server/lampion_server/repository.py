@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from lampion_edge import EdgeError
+from lampion_edge.update.release import natural
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
 from lampion_server.loading import Loader, OnBatch
 from lampion_server.memory import usable_memory
 from lampion_server.model import EVICTED, LOADING, UNLOADED, Entry, Model
 from lampion_server.settings import Settings
 from lampion_server.shadow import Shadow
-from lampion_server.sources import Source, Stamp, find, natural
+from lampion_server.sources import Source, Stamp, find
 from lampion_server.traffic import Split, Traffic
 
 log = logging.getLogger(__name__)

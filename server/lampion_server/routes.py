@@ -7,17 +7,18 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from lampion_server import examples, exposition, metadata
 from lampion_server.access import OPEN
 from lampion_server.bodies import read_items
 from lampion_server.dataplane import DataPlane
-from lampion_server.errors import BadRequestError
-from lampion_server.http import json_response, read_body, server_timing, while_connected
+from lampion_server.errors import BadRequestError, UnavailableError
+from lampion_server.http import json_response, known, read_body, server_timing, while_connected
 from lampion_server.keys import ADMIN
 from lampion_server.keys import INFER as ASK
 from lampion_server.metadata import release, repository_line
@@ -102,6 +103,29 @@ async def models(request: Request, plane: DataPlane) -> Response:
     cards = [json.loads(entry.model.session.card.to_json()) if entry.model else None for entry in plane.index()]
     lines = [repository_line(entry) | {"card": card} for entry, card in zip(plane.index(), cards, strict=True)]
     return json_response({"models": lines})
+
+
+async def signed_release(request: Request, plane: DataPlane) -> Response:
+    name, version = _model(request)
+    signed = plane.release(name, version)
+    # Relative, for a proxy may have put something in front: where this version's release and its files will stay.
+    place = "release" if version else f"versions/{quote(signed.version, safe='')}/release"
+    if known(request, signed.etag):
+        return Response(status_code=304, headers={"ETag": signed.etag})
+    headers = {"ETag": signed.etag, "Content-Location": place}
+    return Response(signed.content, headers=headers, media_type="application/json")
+
+
+async def release_file(request: Request, plane: DataPlane) -> Response:
+    path = plane.release(*_model(request)).file(request.path_params["file"])
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise UnavailableError(f"{path.name} can't be read: {error.strerror}") from None
+    response = FileResponse(path, media_type="application/octet-stream", stat_result=stat)  # knows ranges
+    if known(request, response.headers["etag"]):
+        return Response(status_code=304, headers={"ETag": response.headers["etag"]})
+    return response
 
 
 async def index(request: Request, plane: DataPlane) -> Response:
@@ -214,9 +238,9 @@ def _number(request: Request, name: str, kind: Callable[[str], float], least: fl
 
 # --- the table ---
 
-V2 = "/v2/models/{model}"
+V1, V2 = "/v1/models/{model}", "/v2/models/{model}"
 VERSION = "/versions/{version}"
-REPOSITORY, TRAFFIC = "/v2/repository/models/{model}", "/v1/models/{model}/traffic"
+REPOSITORY, TRAFFIC = "/v2/repository/models/{model}", f"{V1}/traffic"
 READY, LOADED = {"name": examples.MODEL, "ready": True}, examples.INDEX
 INFER = "Run a model on tensors"
 TENSORS = examples.TENSOR_BODY
@@ -227,7 +251,7 @@ ROUTES = (
     Route(
         *(
             "POST",
-            "/v1/models/{model}/predict",
+            f"{V1}/predict",
             predict,
             "Ask without tensors",
             examples.PREDICT_ANSWER,
@@ -236,6 +260,9 @@ ROUTES = (
         query=examples.PHOTO_QUERY,
     ),
     Route("GET", "/v1/models", models, "All models with their cards", examples.MODELS),
+    Route("GET", f"{V1}/release", signed_release, "What was signed of a model, for devices", examples.RELEASE),
+    Route("GET", f"{V1}{VERSION}/release", signed_release, "The same, of one version", examples.RELEASE),
+    Route("GET", f"{V1}{VERSION}/files/{{file}}", release_file, "A file that the signature covers", examples.FILE),
     Route("GET", "/v2", server_metadata, "What this server is", examples.SERVER),
     Route("GET", "/v2/health/live", live, "Whether the server runs", {"live": True}, scope=OPEN),
     Route("GET", "/v2/health/ready", ready, "Whether every model is served", {"ready": True}, scope=OPEN),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,9 +62,3 @@ def find(paths: Sequence[Path]) -> list[Source]:
         versions = sorted(path.glob("*/*/model.onnx"))
         sources += [Source(file, file.parent.parent.name, file.parent.name) for file in versions]
     return sources
-
-
-def natural(version: str) -> list[tuple[bool, int, str]]:
-    """A key that sorts 10 after 9, and 1.10 after 1.9."""
-    parts = re.split(r"(\d+)", version)
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]

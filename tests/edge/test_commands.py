@@ -49,7 +49,8 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 def test_predict_is_run_under_another_name() -> None:
     assert (PREDICT.name, PREDICT.run, PREDICT.arguments) == ("predict", RUN.run, RUN.arguments)
-    assert {"run", "bench", "tune", "verify", "info", "camera", "emulate"} <= {command.name for command in COMMANDS}
+    names = {command.name for command in COMMANDS}
+    assert {"run", "bench", "tune", "verify", "info", "camera", "update", "emulate"} <= names
 
 
 def test_a_command_that_is_not_typed_is_not_imported() -> None:

@@ -4,7 +4,10 @@ from lampion_edge import EdgeError, InputError
 
 
 def test_tree_is_drawn_in_the_base() -> None:
-    for error in EdgeError.__subclasses__():
+    def below(error: type[EdgeError]) -> list[type[EdgeError]]:
+        return [each for child in error.__subclasses__() for each in (child, *below(child))]
+
+    for error in below(EdgeError):
         assert f"── {error.__name__} " in (EdgeError.__doc__ or ""), error
 
 

@@ -22,6 +22,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from lampion_edge import METADATA_CARD, METADATA_GOLDEN, Golden
+from lampion_edge.update.release import Release
+from lampion_edge.update.signature import new_key, sign
 from lampion_server import DataPlane, Repository, Settings, build_app
 from lampion_server.metrics import Metrics
 
@@ -201,6 +203,15 @@ def photo(value: int = 255, size: tuple[int, int] = (8, 8), format: str = "PNG",
     return buffer.getvalue()
 
 
+def signed(path: Path) -> Path:
+    """Signs a model with the key beside it, a new one if there is none; `release.pub` is what a device trusts."""
+    key = path.with_name("release.key")
+    if not key.exists():
+        path.with_name("release.pub").write_text(new_key(key))
+    path.with_name(f"{path.name}.sig").write_text(sign(Release.of(path), key).to_json())
+    return path
+
+
 class Builders:
     """The builders above, for tests, which can't import a conftest."""
 
@@ -214,6 +225,7 @@ class Builders:
     table = staticmethod(table)
     save = staticmethod(save)
     photo = staticmethod(photo)
+    signed = staticmethod(signed)
 
 
 @dataclass
@@ -269,7 +281,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One file of each model that the shared server serves."""
     folder = tmp_path_factory.mktemp("models")
     iris(folder / "iris.onnx")
-    digits(folder / "digits.onnx")
+    signed(digits(folder / "digits.onnx"))
     lookup(folder / "lookup.onnx")
     add(folder / "add.onnx")
     spin(folder / "spin.onnx")

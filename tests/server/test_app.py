@@ -17,7 +17,8 @@ from lampion_server.routes import ROUTES, Route
 
 
 def url(route: Route) -> str:
-    return route.path.format(model="digits" if route.path.startswith("/v1") else "iris", version="1")
+    model = "digits" if route.path.startswith("/v1") else "iris"
+    return route.path.format(model=model, version="1", file="digits.onnx")
 
 
 def shape(value: Any) -> Any:
@@ -47,6 +48,8 @@ def test_the_documented_example_is_what_one_gets(serve: Any, folder: Any, build:
         if route.path == "/v1/models":
             (line,) = response.json()["models"]
             assert line.pop("card")["task"] == "image-classification"
+        elif isinstance(route.answer, bytes):
+            assert response.content == (folder / "digits.onnx").read_bytes()
         elif route.answer is not None:
             assert shape(response.json()) == shape(route.answer)
 
