@@ -88,7 +88,9 @@ def update(device: Repository, source: WebSource) -> str | None:
 def counted(server: Any, status: str) -> bool:
     """Whether there was one answer of this status; the server counts it a moment after the device has it."""
     end = time.monotonic() + 10
-    while not (count := server.metric("lampion_requests_total", model="iris", status=status)) and time.monotonic() < end:
+    while (
+        not (count := server.metric("lampion_requests_total", model="iris", status=status)) and time.monotonic() < end
+    ):
         time.sleep(0.01)
     return count == 1.0
 
@@ -127,11 +129,13 @@ def test_what_a_server_refuses_is_told_in_its_words(serve: Any, versions: Path, 
             offered(device, WebSource(f"{server.url}/v1/models/rose"), Rules())
         with pytest.raises(RefusedError, match="the signature is not by the pinned key"):
             offered(device, WebSource(f"{server.url}/v1/models/iris/versions/2"), Rules())
-    with pytest.raises(ServiceError, match="no answer: .*refused"):
+    with pytest.raises(ServiceError, match=r"no answer: .*refused"):
         offered(device, WebSource(f"{server.url}/v1/models/iris"), Rules())
 
 
-def test_a_server_with_keys_wants_one(serve: Any, build: Any, versions: Path, device: Repository, tmp_path: Path) -> None:
+def test_a_server_with_keys_wants_one(
+    serve: Any, build: Any, versions: Path, device: Repository, tmp_path: Path
+) -> None:
     known, key = new_key("device", [INFER])
     write_keys(tmp_path / "keys.json", [known])
     with serve(versions, keys=str(tmp_path / "keys.json")) as server:
