@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+
 def table(rows: Sequence[Sequence[str]], align: str) -> str:
     """Rows of cells as aligned lines; `align` has a "<" or a ">" for each column."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(align))]
