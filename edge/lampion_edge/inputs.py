@@ -55,13 +55,13 @@ def _checked(spec: TensorSpec, value: object) -> Array:
         message = f"input {spec.name!r}: expected {spec}, got rows of unequal length"
         raise InputError(message, field=spec.name) from error
     typed = hasattr(value, "dtype") or hasattr(value, "__array__")
-    converted = _text(array) if spec.dtype == "string" else _numeric(array, spec.dtype, typed)
+    converted = _text(array) if spec.dtype == "string" else numeric(array, spec.dtype, typed)
     if converted is None or not _fits(array.shape, spec.shape):
         raise _mismatch(spec, array, dtype_fits=converted is not None)
     return converted
 
 
-def _numeric(array: Array, dtype: str, typed: bool) -> Array | None:
+def numeric(array: Array, dtype: str, typed: bool) -> Array | None:
     """The array as `dtype`, None if that would change what it says."""
     try:
         want = np.dtype(dtype)

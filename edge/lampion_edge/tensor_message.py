@@ -21,7 +21,7 @@ _KINDS = {"f": "FP", "i": "INT", "u": "UINT"}
 def written(inputs: Mapping[str, object], outputs: Sequence[str] | None) -> tuple[bytes, int]:
     """The body of a request for these arrays, and the length of the JSON at its beginning. Raises InputError."""
     arrays = {name: np.asarray(value) for name, value in inputs.items()}
-    blocks = [_bytes(array) for array in arrays.values()]
+    blocks = [to_bytes(array) for array in arrays.values()]
     sizes = [{"binary_data_size": len(block)} for block in blocks]
     request: dict[str, Any] = {
         "inputs": [
@@ -53,7 +53,7 @@ def read(body: bytes, length: int) -> dict[str, Array]:
             size = output.get("parameters", {}).get("binary_data_size")
             data = output["data"] if size is None else body[start : start + size]
             start += size or 0
-            arrays[output["name"]] = _array(data, output["datatype"]).reshape(output["shape"])
+            arrays[output["name"]] = to_array(data, output["datatype"]).reshape(output["shape"])
     except (ValueError, KeyError, TypeError, struct.error) as error:
         raise ServiceError(f"the answer is none of the Open Inference Protocol: {error}") from None
     return arrays
@@ -70,7 +70,17 @@ def datatype(array: Array, name: str) -> str:
     return f"{_KINDS[array.dtype.kind]}{8 * array.dtype.itemsize}"
 
 
-def _bytes(array: Array) -> bytes:
+def protocol_name(dtype: str) -> str:
+    """The protocol's name of a dtype on a card."""
+    if dtype == "string":
+        return "BYTES"
+    try:
+        return datatype(np.empty(0, dtype), "")
+    except (TypeError, InputError):  # bfloat16, which numpy doesn't know
+        return {"bfloat16": "BF16"}.get(dtype, dtype.upper())
+
+
+def to_bytes(array: Array) -> bytes:
     """The elements in row-major order, little-endian; each text behind its length."""
     if array.dtype.kind in "OUS":
         texts = [item if isinstance(item, bytes) else str(item).encode() for item in array.ravel()]
@@ -78,7 +88,8 @@ def _bytes(array: Array) -> bytes:
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def _array(data: Any, name: str) -> Array:
+def to_array(data: Any, name: str) -> Array:
+    """An array from bytes, or from numbers as JSON has them, by the protocol's name of its dtype."""
     if name == "BYTES":
         return np.array(_texts(data) if isinstance(data, bytes) else data, dtype=object)
     kind = _dtype(name).newbyteorder("<")

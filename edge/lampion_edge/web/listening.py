@@ -100,6 +100,7 @@ class _Connection(BaseHTTPRequestHandler):
     server_version, sys_version = "lampion-edge", ""
     disable_nagle_algorithm = True
     server: _Server
+    command = ""
     busy = False
 
     def setup(self) -> None:
@@ -110,7 +111,7 @@ class _Connection(BaseHTTPRequestHandler):
         web = self.server.web
         if not web.enter(self):
             full = ServiceError("too many connections", status=503, retry_after=1.0, hint="try again in 1 s")
-            self.raw_requestline, self.requestline, self.request_version, self.command = b"", "", "HTTP/1.1", "GET"
+            self.requestline, self.request_version = "", "HTTP/1.1"
             self._send(refusal(full), last=True)
             return
         try:
@@ -182,6 +183,8 @@ class _Connection(BaseHTTPRequestHandler):
                 part = self.rfile.read1(min(left, 2**16))
             except TimeoutError:
                 part = None
+            except ConnectionError:
+                part = b""
             if part == b"":
                 raise ServiceError("the body ends before its Content-Length", status=400)
             if part is None or time.monotonic() > end:
@@ -224,7 +227,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What http.server itself refuses (a malformed request line, headers too long), in our words."""
-        self.command = getattr(self, "command", None) or "GET"
+        self.command, self.request_version = self.command or "GET", "HTTP/1.1"
         self._send(replace(refusal(ServiceError(message or "malformed request", status=400)), status=code), last=True)
 
     def log_message(self, format: str, *args: object) -> None:
