@@ -18,9 +18,13 @@ def located(model: str | Path) -> Path:
         return path
     from lampion_edge.update.repository import Repository
 
+    if not Repository.at(path):
+        return path
     repository = Repository(path)
-    current = repository.state.current if Repository.at(path) else None
-    return repository.model(current) if current else path
+    current = repository.state.current
+    if current is None:
+        raise repository.nothing
+    return repository.model(current)
 
 
 @contextmanager

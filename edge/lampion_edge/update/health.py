@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lampion_edge.errors import ModelError
 from lampion_edge.update.repository import Repository
 from lampion_edge.update.state import State
 
@@ -42,8 +41,7 @@ def begin(repository: Repository) -> Start:
     """
     state = _changed(repository, lambda state: _next(repository, state))
     if state.current is None:
-        hint = f"lampion-edge update SOURCE --models {repository}"
-        raise ModelError(f"{repository}: no version is installed yet", hint=hint)
+        raise repository.nothing
     id = state.current
     waits = state.starts_left is not None and not state.by_hand
 

@@ -21,7 +21,7 @@ SUFFIX = ".sig"  # of the file beside a model that holds the signed release
 _BLOCK = 2**20
 # Both become names of files and folders on the device.
 _VERSION = r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}"
-_FILE = r"[^/\\\0-\x1f]{1,128}"
+_FILE = r"[^/\\\0-\x1f]{1,128}(?<!\.sig)"
 _SHA256 = r"[0-9a-f]{64}"
 
 

@@ -71,6 +71,12 @@ class Repository:
             whole = [id for id in self.ids() if self.proved(id)]
             return State(max(whole, key=lambda id: natural(version_of(id)), default=None))
 
+    @property
+    def nothing(self) -> ModelError:
+        """What to raise where a version is needed and none is installed."""
+        hint = f"lampion-edge update SOURCE --models {self.folder}"
+        return ModelError(f"{self.folder}: no version is installed yet", hint=hint)
+
     def change(self, change: Callable[[State], State]) -> State:
         """The state after `change`, written in one step; nothing is written if it stays the same."""
         with locked(self.folder):

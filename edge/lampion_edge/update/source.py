@@ -90,7 +90,7 @@ class WebSource:
 
     def __init__(self, url: str, key: str | None = None) -> None:
         self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._key = key
         self._base = ""  # what the files' names are put behind; known when the release is
 
     def __str__(self) -> str:
@@ -126,8 +126,10 @@ class WebSource:
 
     def _open(self, url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
         """The answer, to be read. Raises ServiceError."""
-        request = urllib.request.Request(url, headers=self._headers | headers)
         try:
+            request = urllib.request.Request(url, headers=headers)
+            if self._key:  # which isn't for the server that this one may send us to
+                request.add_unredirected_header("Authorization", f"Bearer {self._key}")
             answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT)
         except urllib.error.HTTPError as error:
             with error:

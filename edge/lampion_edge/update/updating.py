@@ -89,11 +89,11 @@ def roll_back(repository: Repository) -> State:
 
 
 def confirm(repository: Repository) -> State:
-    """Says that the current version is healthy. Raises UpdateError if there is none."""
+    """Says that the current version is healthy. Raises ModelError if there is none."""
 
     def healthy(state: State) -> State:
         if state.current is None:
-            raise UpdateError(f"{repository}: no version is installed yet")
+            raise repository.nothing
         return state.confirmed()
 
     return repository.change(healthy)
