@@ -27,7 +27,6 @@ from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.settings import Settings
 from lampion_server.statistics import ModelStatistics, Statistics, added
 from lampion_server.tasks import PHOTOS, Prediction, Task, task_of
-from lampion_server.tasks.task import prediction
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Metadata:
     card: Card
     inputs: Sequence[TensorSpec]
     outputs: Sequence[TensorSpec]
+    platform: str
 
 
 @dataclass(frozen=True)
@@ -181,14 +181,16 @@ class DataPlane:
         served = self.repository.get(model, version)
         versions = [entry.version for entry in self.repository.index() if entry.name == model and entry.model]
         session = served.session
-        return Metadata(served.name, served.version, versions, session.card, session.inputs, session.outputs)
+        return Metadata(
+            *(served.name, served.version, versions, session.card, session.inputs, session.outputs, served.platform)
+        )
 
     def config(self, model: str, version: str | None = None) -> dict[str, Any]:
         """A model's configuration in the protocol's words. Raises `NotFoundError` or `UnavailableError`."""
         served = self.repository.get(model, version)
         session, scheduler = served.session, served.scheduler
         rows = scheduler.max_batch if scheduler.batching else 0
-        return model_config(session.card, served.name, session.inputs, session.outputs, rows)
+        return model_config(served.platform, session.card, served.name, session.inputs, session.outputs, rows)
 
     def release(self, model: str, version: str | None = None) -> SignedRelease:
         """What is signed of a model. Raises `NotFoundError` or `UnavailableError`."""
@@ -256,7 +258,7 @@ class DataPlane:
         inputs, decode = await self._decoder.decode(lambda: task.prepare(session, item, self.settings))
         self.metrics.decoded(served.name, decode)
         answer = await self._submit(served, inputs, None, deadline)
-        return _Shown(prediction(session, answer.outputs, top, threshold), answer, decode)
+        return _Shown(served.tell(session, answer.outputs, top, threshold), answer, decode)
 
     async def _submit(self, served: Model, inputs: Arrays, outputs: Names, deadline: float) -> Answer:
         answer = await served.submit(inputs, outputs, deadline)

@@ -25,7 +25,7 @@ def model_metadata(model: Metadata) -> dict[str, Any]:
     return {
         "name": model.name,
         "versions": model.versions,
-        "platform": "onnxruntime_onnx",
+        "platform": model.platform,
         "inputs": [tensor_metadata(spec) for spec in model.inputs],
         "outputs": [tensor_metadata(spec) for spec in model.outputs],
     }

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from lampion_edge import Session
 from lampion_server.cache import ResponseCache
 from lampion_server.caller import CALLER
 from lampion_server.cost import Plan
-from lampion_server.scheduler import Answer, Arrays, Names, Scheduler
+from lampion_server.datatypes import Array
+from lampion_server.described import Computing, Described
+from lampion_server.pipelines.declaration import Declaration
+from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.shadow import Shadow
 from lampion_server.sources import Source, Stamp
+from lampion_server.tasks.task import prediction
 
 LOADING = "it is being loaded"
 UNLOADED = "unloaded by request"
@@ -20,18 +25,24 @@ EVICTED = "moved out of memory for others; it is loaded again when somebody asks
 
 @dataclass(eq=False)
 class Model:
-    """A version that answers: its session, its scheduler, how it runs. `users` counts the requests that hold it."""
+    """A version that answers: its session, its scheduler, how it runs. `users` counts the requests that hold it.
+
+    `tell(session, outputs, top, threshold)` is what predict says of one row. A pipeline is a Model whose session is a
+    description and whose scheduler asks other models.
+    """
 
     name: str
     version: str
-    session: Session
-    scheduler: Scheduler
+    session: Described
+    scheduler: Computing
     plan: Plan
     size: int  # bytes of its files, which is about what its weights take in memory
     cache: ResponseCache | None = None
     shadow: Shadow | None = None
     users: int = 0
     last_used: float = field(default_factory=time.monotonic)
+    tell: Callable[[Described, Mapping[str, Array], int | None, float], dict[str, Any]] = prediction
+    platform: str = "onnxruntime_onnx"
 
     async def submit(self, inputs: Arrays, outputs: Names = None, deadline: float | None = None) -> Answer:
         """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
@@ -61,6 +72,7 @@ class Entry:
     model: Model | None
     reason: str = ""
     stamp: Stamp = ()
+    pipeline: Declaration | None = None  # whose model is wired anew whenever other models change
 
     @property
     def state(self) -> str:

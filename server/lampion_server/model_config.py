@@ -10,7 +10,7 @@ from lampion_server.datatypes import PROTOCOL_NAMES
 
 
 def model_config(
-    card: Card, name: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], rows: int
+    platform: str, card: Card, name: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], rows: int
 ) -> dict[str, Any]:
     """The configuration as JSON; `rows` is the most that are computed together, 0 where requests can't share a batch.
 
@@ -18,7 +18,7 @@ def model_config(
     """
     return {
         "name": name,
-        "platform": "onnxruntime_onnx",
+        "platform": platform,
         "backend": "onnxruntime",
         "max_batch_size": rows,
         "input": [_tensor(spec, rows) for spec in inputs],

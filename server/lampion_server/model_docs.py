@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lampion_edge import EdgeError, Session, TensorSpec
+from lampion_edge import EdgeError, TensorSpec
 from lampion_server import examples
 from lampion_server.datatypes import BINARY_ONLY, PROTOCOL_NAMES, Array, protocol_name, to_json
+from lampion_server.described import Described
 from lampion_server.routes import ROUTES, Route
 from lampion_server.tasks import PHOTOS, SOUNDS, task_of
 from lampion_server.tasks.records import features
@@ -25,7 +26,7 @@ _JSON = {"BOOL": {"type": "boolean"}, "BYTES": {"type": "string"}}
 Arrays = Mapping[str, Array]
 
 
-def model_operations(session: Session) -> list[tuple[Route, Any, Any]]:
+def model_operations(session: Described) -> list[tuple[Route, Any, Any]]:
     """The routes for this model's questions, each with its body and the example of its answer, None without one."""
     inputs, outputs = _sample(session)
     infer, predict = (next(r for r in ROUTES if r.path.endswith(verb)) for verb in ("{model}/infer", "{model}/predict"))
@@ -38,7 +39,7 @@ def model_operations(session: Session) -> list[tuple[Route, Any, Any]]:
     ]
 
 
-def _sample(session: Session) -> tuple[Arrays, Arrays]:
+def _sample(session: Described) -> tuple[Arrays, Arrays]:
     """The first row of the first golden sample; zeros and no outputs where there is none."""
     try:
         golden = session.golden
@@ -79,7 +80,7 @@ def _listed(values: Any) -> Any:
     return values if isinstance(values, list) else values.tolist()
 
 
-def _infer_schema(session: Session) -> dict[str, Any]:
+def _infer_schema(session: Described) -> dict[str, Any]:
     outputs = {"type": "object", "required": ["name"], "properties": {"name": {"enum": _names(session.outputs)}}}
     tensors = [_tensor_schema(spec) for spec in session.inputs]
     return {
@@ -127,7 +128,7 @@ def _tensor_schema(spec: TensorSpec) -> dict[str, Any]:
 # --- photos, sounds, records ---
 
 
-def _predict_body(session: Session, inputs: Arrays) -> dict[str, Any]:
+def _predict_body(session: Described, inputs: Arrays) -> dict[str, Any]:
     task = task_of(session.card.task)
     if task is PHOTOS:
         return _file_body(examples.PHOTO_BODY, task.one, _png(next(iter(inputs.values()))))
@@ -164,7 +165,7 @@ def _wav(samples: Array, rate: int) -> bytes | None:
     return buffer.getvalue()
 
 
-def _record(session: Session, inputs: Arrays) -> Any:
+def _record(session: Described, inputs: Arrays) -> Any:
     if not all(array.ndim and len(array) for array in inputs.values()):
         return None
     rows: dict[str, Any] = {name: array[0].tolist() for name, array in inputs.items()}
@@ -172,7 +173,7 @@ def _record(session: Session, inputs: Arrays) -> Any:
     return dict(zip(columns, next(iter(rows.values())), strict=True)) if columns else rows
 
 
-def _predicted(session: Session, outputs: Arrays) -> Any:
+def _predicted(session: Described, outputs: Arrays) -> Any:
     """What predict answers to the example, with the numbers as plain lists."""
     if not outputs or not _shown(outputs):
         return None

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
-from lampion_edge import Session
 from lampion_server import examples
 from lampion_server.dataplane import DataPlane
+from lampion_server.described import Described
 from lampion_server.model_docs import model_operations
 from lampion_server.routes import Route
 from lampion_server.schemas import schema_of
@@ -48,7 +48,7 @@ class Documented:
 
     def __init__(self, plane: DataPlane) -> None:
         self.plane = plane
-        self.parts: WeakKeyDictionary[Session, list[tuple[Route, Any, Any]]] = WeakKeyDictionary()
+        self.parts: WeakKeyDictionary[Described, list[tuple[Route, Any, Any]]] = WeakKeyDictionary()
 
     def __call__(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """The document with paths such as /v2/models/iris/infer, first in it."""
@@ -58,7 +58,7 @@ class Documented:
                 paths |= self._of_model(entry.name, entry.model.session)
         return {**document, "paths": paths | document["paths"]}
 
-    def _of_model(self, name: str, session: Session) -> dict[str, Any]:
+    def _of_model(self, name: str, session: Described) -> dict[str, Any]:
         if session not in self.parts:
             self.parts[session] = model_operations(session)
         return {

@@ -6,17 +6,20 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lampion_edge import EdgeError
+from lampion_edge import EdgeError, ModelError
 from lampion_edge.update.release import natural
+from lampion_server.described import Described
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
 from lampion_server.loading import Loader, OnBatch
 from lampion_server.memory import usable_memory
 from lampion_server.model import EVICTED, LOADING, UNLOADED, Entry, Model
+from lampion_server.pipelines.declaration import read
+from lampion_server.pipelines.pipeline import wired
 from lampion_server.settings import Settings
 from lampion_server.shadow import Shadow
 from lampion_server.sources import Source, Stamp, find
@@ -28,7 +31,7 @@ Entries = dict[tuple[str, str], Entry]
 
 
 class Repository:
-    """The models of `paths`: .onnx files, folders of them, or folders NAME/VERSION/model.onnx.
+    """The models of `paths`: .onnx files, pipelines, folders of them, or folders NAME/VERSION/model.onnx.
 
     A file that can't be loaded, or whose golden samples disagree, isn't served; the index says why. But a path that
     was named itself must exist and load: else `StartupError`. `on_batch(name, rows, seconds)` hears of every batch.
@@ -75,8 +78,8 @@ class Repository:
 
         A new version that fails while another one serves is no reason to send traffic elsewhere.
         """
-        served, excused = self.names(), (UNLOADED, EVICTED)
-        return [entry for entry in self.index() if entry.name not in served and entry.reason not in excused]
+        served, excused = self.names(), (UNLOADED, EVICTED)  # a pipeline says in front whose reason it is
+        return [entry for entry in self.index() if entry.name not in served and not entry.reason.endswith(excused)]
 
     def traffic(self, name: str) -> Traffic:
         """Who answers requests for `name` that name no version. Raises `NotFoundError`, `UnavailableError`."""
@@ -122,6 +125,9 @@ class Repository:
             entries = _by_version(opened)
             self._publish(entries, {name: Traffic(ready[-1]) for name, ready in _ready(entries).items()})
             self._evict()
+        for entry in self.index():
+            if entry.pipeline and entry.reason and entry.source.path in self._paths:
+                raise StartupError(f"{entry.source.path}: {entry.reason}")
 
     def load(self, name: str) -> None:
         """Read the versions of `name` from disk again and swap them in; blocks until the old ones are idle.
@@ -133,9 +139,8 @@ class Repository:
             sources = [source for source in find(self._paths) if source.known_name() == name]
             if not sources:
                 raise NotFoundError(f"there is no model {name!r} on disk", field="model")
-            entries = [self._open(source) for source in sources]
-            self._replace(name, entries)
-        if failed := [entry for entry in entries if entry.reason]:
+            self._replace(name, [self._open(source) for source in sources])
+        if failed := [entry for entry in self._versions.get(name, []) if entry.reason]:
             raise UnavailableError("; ".join(f"{name} version {entry.version}: {entry.reason}" for entry in failed))
 
     def unload(self, name: str) -> None:
@@ -199,6 +204,9 @@ class Repository:
     def _open(self, source: Source, *, strict: bool = False) -> Entry:
         stamp = source.stamp()  # before the file is read: one that is written meanwhile will differ
         try:
+            if source.is_pipeline:
+                pipeline = read(source.path)
+                return Entry(pipeline.name, pipeline.version, source, None, "", stamp, pipeline)
             model = self._loader.load(source)
         except (EdgeError, UnavailableError) as error:
             if strict and isinstance(error, EdgeError):
@@ -211,9 +219,11 @@ class Repository:
         """Swap the entries of `name` and let what fell out finish; `keep` spares a model whose successor failed."""
         old = {key: entry for key, entry in self._entries.items() if key[0] == name}
         new = _by_version(entries)
-        for key, entry in new.items():
-            if keep and entry.model is None and key in old:
-                new[key] = replace(entry, model=old[key].model)
+        for key, entry in list(new.items()):
+            before = old.get(key) or next((one for one in old.values() if one.source == entry.source), None)
+            if keep and entry.reason and before:  # what can't be read doesn't tell its version either
+                del new[key]
+                new[before.name, before.version] = _kept(entry, before)
         with self._changed:
             traffic = {other: value for other, value in self._traffic.items() if other != name}
             if moved := self._moved(name, old, new):
@@ -237,6 +247,10 @@ class Repository:
         return traffic
 
     def _publish(self, entries: Entries, traffic: dict[str, Traffic]) -> None:
+        pipelines = self._wired(entries, traffic)
+        entries, traffic = entries | pipelines, dict(traffic)
+        for name, ready in _ready(pipelines).items():
+            traffic[name] = (traffic.get(name) or Traffic(ready[-1])).among(ready) or Traffic(ready[-1])
         versions: dict[str, list[Entry]] = {}
         for entry in sorted(entries.values(), key=lambda entry: (entry.name, natural(entry.version))):
             versions.setdefault(entry.name, []).append(entry)
@@ -244,6 +258,35 @@ class Repository:
         for entry in entries.values():
             if entry.model:
                 _set_shadow(entry.model, traffic.get(entry.name), entries)
+
+    def _wired(self, entries: Entries, traffic: Mapping[str, Traffic]) -> Entries:
+        """The pipelines among `entries`, each wired to the models that are there now, or with the reason why it can't be."""
+
+        def find(name: str, version: str | None) -> Described:
+            known = traffic.get(name)
+            if known:
+                version = known.labels().get(version, version) if version else known.stable
+            there = [one for one in entries.values() if one.name == name and not one.pipeline]
+            entry = next((one for one in there if version in (None, one.version)), None)
+            if entry is None:
+                served = ", ".join(sorted({one.name for one in entries.values() if one.model and not one.pipeline}))
+                of = f" version {version!r}" if there else ""
+                raise NotFoundError(f"there is no model {name!r}{of}; served are: {served}")
+            if entry.model is None:
+                raise UnavailableError(f"model {name} version {entry.version} is not served: {entry.reason}")
+            return entry.model.session
+
+        found: Entries = {}
+        for key, entry in entries.items():
+            if entry.pipeline and entry.reason != UNLOADED:
+                try:
+                    model = wired(entry.pipeline, find, self.lease, self._settings)
+                    found[key] = replace(entry, model=model, reason=entry.pipeline.stale)
+                except ModelError as error:
+                    # One whose model was moved out stays, since asking it brings the model back.
+                    if not (entry.model and str(error).endswith(EVICTED)):
+                        found[key] = replace(entry, model=None, reason=str(error))
+        return found
 
     def _entry(self, name: str, version: str | None) -> Entry:
         entries = self._versions.get(name, [])
@@ -272,7 +315,7 @@ class Repository:
         loaded = sorted((e for e in self.index() if e.model), key=lambda e: e.model.last_used if e.model else 0.0)
         total = sum(entry.model.size for entry in loaded if entry.model)
         for entry in loaded[:-1]:
-            if entry.model and total > self._memory:
+            if entry.model and entry.model.size and total > self._memory:
                 total -= entry.model.size
                 log.warning(
                     "model %s version %s makes room: more than %d bytes", entry.name, entry.version, self._memory
@@ -293,6 +336,12 @@ class Repository:
                     self._replace(name, [self._open(e.source) if e.reason == EVICTED else e for e in entries])
 
         threading.Thread(target=work, name=f"lampion-revive-{name}", daemon=True).start()
+
+
+def _kept(entry: Entry, old: Entry) -> Entry:
+    """A version whose newer file can't be served, and which answers on as it did."""
+    pipeline = replace(old.pipeline, stale=entry.reason) if old.pipeline else None
+    return replace(entry, version=old.version, model=old.model, pipeline=pipeline)
 
 
 def _ready(entries: Entries) -> dict[str, list[str]]:

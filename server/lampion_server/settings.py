@@ -47,7 +47,7 @@ class Settings:
 
     models: tuple[str, ...] = setting(
         (),
-        "model files, a folder of .onnx files, or a folder NAME/VERSION/model.onnx "
+        "model files, pipelines, a folder of them, or a folder NAME/VERSION/model.onnx "
         f"(in the variable separated by '{os.pathsep}')",
         group=LISTEN,
         separator=os.pathsep,

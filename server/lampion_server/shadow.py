@@ -11,7 +11,8 @@ import numpy as np
 
 from lampion_server.caller import Priority
 from lampion_server.datatypes import Array
-from lampion_server.scheduler import Arrays, Names, Scheduler
+from lampion_server.described import Computing
+from lampion_server.scheduler import Arrays, Names
 
 AT_ONCE = 8  # copies under way; the shadow may fall behind, the answers may not
 PATIENCE = 10.0  # seconds that a copy may take
@@ -37,7 +38,7 @@ class Report:
 class Shadow:
     """Sends copies of requests to `scheduler` in the background and keeps a report; used by the event loop alone."""
 
-    def __init__(self, version: str, scheduler: Scheduler) -> None:
+    def __init__(self, version: str, scheduler: Computing) -> None:
         self.scheduler = scheduler
         self._report = Report(version)
         self._tasks: set[asyncio.Task[None]] = set()

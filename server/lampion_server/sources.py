@@ -1,4 +1,4 @@
-"""Model files on disk: where they lie, what they are called, whether they have changed."""
+"""Model files and pipelines on disk: where they lie, what they are called, whether they have changed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lampion_edge import METADATA_CARD, Card, EdgeError, ModelFile
+from lampion_server.pipelines.declaration import SUFFIX, read
 
 Stamp = tuple[tuple[int, int], ...]
 
@@ -35,9 +36,14 @@ class Source:
             return [path.stat() for path in paths]
         return []
 
+    @property
+    def is_pipeline(self) -> bool:
+        """Whether it declares a pipeline, and is no model itself."""
+        return self.path.name.endswith(SUFFIX)
+
     def known_name(self) -> str:
         """Its model's name, without loading the graph."""
-        return self.name or self._on_card("name") or self.path.stem
+        return self.name or self._on_card("name") or self.path.name.removesuffix(SUFFIX).removesuffix(".onnx")
 
     def known_version(self) -> str:
         """Its version, without loading the graph."""
@@ -45,6 +51,8 @@ class Source:
 
     def _on_card(self, field: str) -> str:
         try:
+            if self.is_pipeline:
+                return str(getattr(read(self.path), field))
             card = ModelFile.open(self.path).metadata.get(METADATA_CARD)
             return str(getattr(Card.from_json(card), field)) if card else ""
         except EdgeError:
@@ -61,4 +69,5 @@ def find(paths: Sequence[Path]) -> list[Source]:
         sources += [Source(file) for file in sorted(path.glob("*.onnx"))]
         versions = sorted(path.glob("*/*/model.onnx"))
         sources += [Source(file, file.parent.parent.name, file.parent.name) for file in versions]
+        sources += [Source(file) for file in sorted(path.glob(f"*{SUFFIX}"))]
     return sources

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from lampion_edge import Session, TensorSpec
+from lampion_edge import TensorSpec
 from lampion_server.datatypes import BINARY_ONLY, PROTOCOL_NAMES, Array, from_json, numpy_dtype
+from lampion_server.described import Described
 from lampion_server.errors import BadRequestError
 from lampion_server.settings import Settings
 from lampion_server.tasks.task import Task
 
 
-def prepare(session: Session, record: Any, settings: Settings) -> dict[str, Array]:
+def prepare(session: Described, record: Any, settings: Settings) -> dict[str, Array]:
     """Arrays of one row from one record.
 
     Its keys are the inputs' names, or the columns that the card names in `preprocessing.features`; a model of one input
@@ -36,7 +37,7 @@ def prepare(session: Session, record: Any, settings: Settings) -> dict[str, Arra
     return {spec.name: _row(spec, record[spec.name]) for spec in session.inputs}
 
 
-def features(session: Session) -> list[str]:
+def features(session: Described) -> list[str]:
     """The names of the columns of a model's one input, empty if its card has none."""
     preprocessing = session.card.preprocessing
     named = preprocessing.extra.get("features") if preprocessing else None
@@ -44,7 +45,7 @@ def features(session: Session) -> list[str]:
     return [str(name) for name in named] if isinstance(named, list) and one else []
 
 
-def names(session: Session) -> list[str]:
+def names(session: Described) -> list[str]:
     """The keys of a record."""
     return features(session) or [spec.name for spec in session.inputs]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from lampion_edge import Session
 from lampion_edge.sound import decode
 from lampion_server.datatypes import Array
+from lampion_server.described import Described
 from lampion_server.errors import BadRequestError
 from lampion_server.settings import Settings
 from lampion_server.tasks.task import Task
 
 
-def prepare(session: Session, sound: Any, settings: Settings) -> dict[str, Array]:
+def prepare(session: Described, sound: Any, settings: Settings) -> dict[str, Array]:
     """float32 [1, sample] or [1, 1, sample], as the model takes it, from the bytes of a wav file.
 
     Raises `BadRequestError` for a model of several inputs, edge's `SoundError` and `InputError`.

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lampion_edge import Session
 from lampion_edge.labels import labels_from
 from lampion_server.datatypes import Array, texts
+from lampion_server.described import Described
 from lampion_server.settings import Settings
 
 Prediction = dict[str, Any]
@@ -26,10 +26,10 @@ class Task:
 
     one: str
     many: str
-    prepare: Callable[[Session, Any, Settings], dict[str, Array]]
+    prepare: Callable[[Described, Any, Settings], dict[str, Array]]
 
 
-def prediction(session: Session, outputs: Mapping[str, Array], top: int | None, threshold: float) -> Prediction:
+def prediction(session: Described, outputs: Mapping[str, Array], top: int | None, threshold: float) -> Prediction:
     """One row of outputs as JSON: labels for a classifier, those below `threshold` left out, else the outputs themselves.
 
     Raises edge's `InputError` for a classifier whose output is not [batch, class].
@@ -38,13 +38,14 @@ def prediction(session: Session, outputs: Mapping[str, Array], top: int | None, 
     if classes or session.card.task in ("image-classification", "audio-classification"):
         (labels,) = labels_from(session.card, outputs, top)
         return {"labels": [label.as_json() for label in labels if label.probability >= threshold]}
-    return {"outputs": {name: _row(array) for name, array in outputs.items()}}
+    return {"outputs": {name: row(array) for name, array in outputs.items()}}
 
 
-def _row(array: Array) -> Any:
-    row = array[0] if array.ndim and len(array) == 1 else array
-    row = np.asarray(row)
-    if row.dtype.kind in "OUST":
-        return np.array(texts(row), object).reshape(row.shape).tolist()
-    # bfloat16 and float16 are unknown to JSON's writer.
-    return row.astype(np.float32) if row.dtype.itemsize == 2 and row.dtype.kind not in "iu" else row
+def row(array: Array) -> Any:
+    """An output for JSON's writer, which knows neither halves nor arrays of one number; without the axis of a batch of one."""
+    values = np.asarray(array[0] if array.ndim and len(array) == 1 else array)
+    if values.dtype.kind in "OUST":
+        return np.array(texts(values), object).reshape(values.shape).tolist()
+    if values.dtype.itemsize == 2 and values.dtype.kind not in "iu":  # bfloat16 and float16
+        values = values.astype(np.float32)
+    return values if values.ndim else values.item()
