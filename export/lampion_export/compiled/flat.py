@@ -15,6 +15,7 @@ from lampion.optim.optimizer import Optimizer
 from lampion.symbolic import Spec
 from lampion.tape import Value, wrap
 from lampion.tensor import Tensor
+from lampion_export.compiled.updates import Update, afterwards, is_in_memory
 
 Arrays = dict[int, Any]  # by the id of a Tensor, the numbers that it had before the trace
 
@@ -48,8 +49,9 @@ class Joint:
 class Joining:
     """The joints of one trace."""
 
-    def __init__(self, arrays: Arrays) -> None:
-        self.arrays = arrays
+    def __init__(self, arrays: Arrays, in_memory: bool) -> None:
+        self.arrays, self.in_memory = arrays, in_memory
+        self.updates: list[Update] = []
         self.joints: dict[tuple[int, ...], Joint] = {}
         self.equal: dict[int, list[Tensor]] = {}  # by the id of the first, Tensors without dims that stay equal
 
@@ -74,7 +76,33 @@ class Joining:
                 del optimizer.__dict__["step"]
 
     def update(self, optimizer: Optimizer, group: dict[str, Any], members: list[Tensor]) -> None:
-        """One update of several parameters that are alike."""
+        """One update of several parameters that are alike: in memory after the graph, or as a part of it."""
+        if self.in_memory and is_in_memory(optimizer, group, members):
+            self.postpone(optimizer, group, members)
+        elif len(members) > 1:
+            self.join(optimizer, group, members)
+        else:
+            [p] = members
+            optimizer.update(p, _gradient(p, group), group, optimizer.state[p])
+
+    def postpone(self, optimizer: Optimizer, group: dict[str, Any], members: list[Tensor]) -> None:
+        """Keeps an update for when the graph has run."""
+        states = [optimizer.state[p] for p in members]
+        parts = {key: [s[key] for s in states] for key in states[0]}
+        state = {key: many for key, many in parts.items() if many[0].ndim}
+        common = {key: many for key, many in parts.items() if not many[0].ndim}
+        gradients = [p.grad.detach() for p in members]  # type: ignore[union-attr]
+        for many in (members, *state.values()):
+            self.joint(many)
+        self.equal |= {id(many[0]): many for many in common.values()}
+        update = Update(optimizer, group, members, [g._value for g in gradients], state, common)
+        self.updates.append(update)
+        for many in (members, *parts.values()):
+            for t, gradient in zip(many, gradients, strict=True):
+                afterwards(t, gradient)
+
+    def join(self, optimizer: Optimizer, group: dict[str, Any], members: list[Tensor]) -> None:
+        """One update whose formula runs on one long Tensor."""
         params, states = self.joint(members), [optimizer.state[p] for p in members]
         gradient = cat([p.grad.detach().reshape(-1) for p in members])  # type: ignore[union-attr]
         joints = {key: self.joint([s[key] for s in states]) for key, x in states[0].items() if x.ndim}
@@ -106,15 +134,19 @@ def _step_of(optimizer: Optimizer, joining: Joining) -> Callable[..., Any]:
                 if p.grad is not None:
                     alike.setdefault(_kind(p, optimizer.state.get(p), joining.arrays), []).append(p)
             for kind, members in alike.items():
-                if kind is not None and len(members) > 1:
+                if kind is not None:
                     joining.update(optimizer, group, members)
                     continue
                 for p in members:
-                    grad = p.grad.detach()  # type: ignore[union-attr]
-                    optimizer.update(p, -grad if group.get("maximize") else grad, group, optimizer.state[p])
+                    optimizer.update(p, _gradient(p, group), group, optimizer.state[p])
         return loss
 
     return step
+
+
+def _gradient(p: Tensor, group: dict[str, Any]) -> Tensor:
+    grad = p.grad.detach()  # type: ignore[union-attr]
+    return -grad if group.get("maximize") else grad
 
 
 def _kind(p: Tensor, state: dict[str, Any] | None, arrays: Arrays) -> Any:

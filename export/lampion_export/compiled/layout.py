@@ -54,6 +54,9 @@ def ports(step: Step, all_places: list[Place]) -> tuple[dict[str, Value], dict[s
     outputs |= {f"slope_{i}": value for i, value in step.slopes.items()}
     kept = [value for _, value in step.left.values() if value is not None]
     outputs |= {f"left_{i}": value for i, value in enumerate(kept)}
+    for i, update in enumerate(step.updates):
+        if not update.is_left(step.left):
+            outputs |= {f"update_{i}_{j}": value for j, value in enumerate(update.gradients)}
     for place in all_places:
         inputs |= place.inputs(step)
         outputs |= place.outputs(step)
@@ -61,5 +64,8 @@ def ports(step: Step, all_places: list[Place]) -> tuple[dict[str, Value], dict[s
 
 
 def is_used(place: Place, step: Step, inputs: Container[str]) -> bool:
-    """Whether the graph reads or writes anything there."""
-    return any(name in inputs for name in place.inputs(step)) or bool(place.outputs(step))
+    """Whether the graph, or an update after it, reads or writes anything there."""
+    if any(name in inputs for name in place.inputs(step)) or place.outputs(step):
+        return True
+    updated = {id(t) for update in step.updates for t in update.changed()}
+    return any(id(t) in updated for part in place.parts for t in part.names)

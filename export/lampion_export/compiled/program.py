@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
 
 import lampion
-from lampion.symbolic import SymInt
+from lampion.symbolic import Spec, SymInt
 from lampion.tape import Array, Primitive, Value
 from lampion.tensor import Tensor
 from lampion_export import ops as _converters  # noqa: F401 - registers them
 from lampion_export.compiled.layout import is_used, places, ports
 from lampion_export.compiled.results import Results
 from lampion_export.compiled.runtime import Binding, Session
-from lampion_export.compiled.slots import Gradients, Slot, State
+from lampion_export.compiled.slots import Buffer, Gradients, Slot, State
 from lampion_export.compiled.step import Step
 from lampion_export.compiled.sums import put_together
+from lampion_export.compiled.updates import InMemory, Update
 from lampion_export.convert import convert_nodes
 from lampion_export.graph import Graph
 from lampion_export.passes import optimize
@@ -82,6 +83,21 @@ class Program:
                 for name in place.outputs(step):
                     binding.output(name, slot.buffer(1 - phase).at(name, f"next_{place.name}"))
         self._bind_gradients()
+        by_name = {id(t): slot for slot in slots for part in slot.parts for t in part.names}
+        self._updates = [InMemory(u, by_name, self._gradient_of(step, i, u)) for i, u in enumerate(step.updates)]
+
+    def _gradient_of(self, step: Step, number: int, update: Update) -> Callable[[], Array]:
+        """Where the gradients of an update are in a row after a run: among those that are left, or in memory of their own."""
+        if self._gradients is not None and update.is_left(step.left):
+            gradients, before = self._gradients, [u for u in step.updates[:number] if u.is_left(step.left)]
+            start = sum(t.numel() for u in before for t in u.members)
+            row = slice(start, start + sum(t.numel() for t in update.members))
+            return lambda: gradients.buffer.whole[row]
+        buffer = Buffer([Spec(p._value.data.shape, p._value.data.dtype) for p in update.members])
+        for i, array in enumerate(buffer.parts):
+            for binding in self._bindings:
+                binding.output(f"update_{number}_{i}", array)
+        return lambda: buffer.whole
 
     @property
     def takes_gradients(self) -> bool:
@@ -109,6 +125,8 @@ class Program:
             binding.input(name, t._value.grad._value.data)  # type: ignore[union-attr]
         self._results.before(binding)
         binding.run()
+        for update in self._updates:
+            update()
         self._state.leave()
         if self._gradients is not None:
             self._gradients.leave()

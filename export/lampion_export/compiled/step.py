@@ -18,6 +18,7 @@ from lampion_export.autograph import converted
 from lampion_export.compiled.arguments import flattened, unflattened
 from lampion_export.compiled.flat import Joining, Joint
 from lampion_export.compiled.reach import Reached, changes
+from lampion_export.compiled.updates import Afterwards, Update, asked_for, is_afterwards
 from lampion_export.errors import UnsupportedError
 
 Axes = dict[int, dict[int, str]]  # by the place of an argument's Tensor, the names of its axes that vary
@@ -37,6 +38,7 @@ class Step:
     gradients: dict[int, tuple[Tensor, Value]]
     settings: list[tuple[dict[str, Any], str, Value]]
     joints: list[Joint] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)  # that follow the graph
     equal: list[list[Tensor]] = field(default_factory=list)
     draws: list[tuple[Primitive, Value]] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
@@ -49,11 +51,13 @@ class Step:
 
 
 def traced(
-    function: Callable[..., Any], form: Any, leaves: list[Tensor], reached: Reached, axes: Axes, gradients: bool
-) -> Step:
+    function: Callable[..., Any], form: Any, leaves: list[Tensor], reached: Reached, axes: Axes, gradients: bool,
+    in_memory: bool = True,
+) -> Step:  # fmt: skip
     """Runs `function` on Specs in place of the numbers of its arguments and of all Tensors that it reaches.
 
-    With `gradients` every leaf has one when it starts, else those that have one now. Raises UnsettledError where it changes
+    With `gradients` every leaf has one when it starts, else those that have one now. With `in_memory` optimizers that can
+    update arrays do so after the graph, where nothing in it asks for what they did. Raises UnsettledError where it changes
     Python objects, UntraceableError where Python would look at a number.
     """
     memory = reached.heap.remember()
@@ -61,7 +65,7 @@ def traced(
     step = _prepared(leaves, reached, axes, gradients)
     with recording(Trace(converted)) as record:
         try:
-            joining = Joining(arrays)
+            joining = Joining(arrays, in_memory)
             with joining.on(reached.optimizers), _as_inputs(step.settings):
                 result = as_called(function)
                 args, kwargs = unflattened(form, iter(leaves))
@@ -71,6 +75,7 @@ def traced(
             step.results = [t._value for t in many]
             _check_results(step.results)
             changed = changes(memory.changed())
+            step.updates = joining.updates
             _keep_effects(step, leaves)
         finally:
             memory.put_back()
@@ -80,6 +85,8 @@ def traced(
     if record.checks:
         raise UnsupportedError("assert and raise on traced values can't be compiled")
     step.joints, step.equal = list(joining.joints.values()), list(joining.equal.values())
+    if step.updates and _asks_for_updated(step, record.nodes):
+        return traced(function, form, leaves, reached, axes, gradients, False)
     _draw_outside(step, record.nodes)
     return step
 
@@ -131,11 +138,24 @@ def _keep_effects(step: Step, leaves: list[Tensor]) -> None:
         new = None if t._value.grad is None else t._value.grad._value
         if new is not (step.gradients[key][1] if key in step.gradients else None):
             step.left[key] = (t, new)
+    first = {id(t): None for u in step.updates if u.is_left(step.left) for t in u.members}  # theirs in a row
+    step.left = {key: step.left[key] for key in dict.fromkeys((*first, *step.left)) if key in step.left}
     for i, (t, before) in enumerate(zip(leaves, step.arguments, strict=True)):
         if t._value is not before:
             step.changed[i] = t._value
         if t._value.grad is not None:
             step.slopes[i] = t._value.grad._value
+
+
+def _asks_for_updated(step: Step, nodes: list[Node]) -> bool:
+    """Whether the graph would have to do what was left to optimizers; where not, what they leave is none of its business."""
+    for update in step.updates:
+        for t in update.changed():
+            if not is_afterwards(step.written.pop(id(t), (t, step.numbers[id(t)][1]))[1]):
+                return True
+    every = (inner for node in nodes for inner in (node, *_inside(node)))
+    values = [v for _, v in (*step.written.values(), *step.left.values()) if v is not None]
+    return asked_for(every, [*values, *step.results, *step.changed.values(), *step.slopes.values()])
 
 
 def _check_results(results: list[Value]) -> None:
@@ -154,6 +174,8 @@ def _draw_outside(step: Step, nodes: list[Node]) -> None:
             raise UnsupportedError(
                 "random numbers inside of a loop or branch that the data decides about can't be compiled"
             )
+        if isinstance(node.op, Afterwards):
+            continue
         if node.op.random and not node.inputs:
             value = Value(node.data[0], False, node)
             step.draws.append((node.op, value))

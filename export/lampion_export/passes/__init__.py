@@ -9,6 +9,7 @@ from lampion_export.passes.affine_into_conv import AffineIntoConv
 from lampion_export.passes.drop_identity import DropIdentity
 from lampion_export.passes.pad_into_conv import PadIntoConv
 from lampion_export.passes.shape_known import ShapeKnown
+from lampion_export.passes.transposed_product import TransposedProduct
 from lampion_export.passes.unused_rows import UnusedRows
 
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
@@ -20,6 +21,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     AffineIntoConv(),
     PadIntoConv(),
     DropIdentity(),
+    TransposedProduct(),
     common.RemoveUnusedNodesPass(),
 )
 

@@ -315,3 +315,37 @@ def test_a_mode_that_changes_is_traced_anew() -> None:
     assert 0 < (run(x) == 0).sum().item() < 1000
     model.eval()
     assert run(x).sum().item() == 1000
+
+
+UNUSUAL: dict[str, Callable[..., Any]] = {
+    "forgets gradients last": lambda model, opt, loss: (loss.backward(), opt.step(), opt.zero_grad())[0],
+    "clips": lambda model, opt, loss: (
+        opt.zero_grad(), loss.backward(), nn.utils.clip_grad_norm_(model.parameters(), 0.1), opt.step(),
+    )[0],
+    "updates twice": lambda model, opt, loss: (opt.zero_grad(), loss.backward(), opt.step(), opt.step())[0],
+    "looks at what was updated": lambda model, opt, loss: (
+        opt.zero_grad(), loss.backward(), opt.step(), next(model.parameters()).detach().sum(),
+    )[3],
+    "keeps some gradients": lambda model, opt, loss: (
+        opt.zero_grad(), loss.backward(), opt.step(), setattr(next(model.parameters()), "grad", None),
+    )[0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "AdamW"])
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_optimizers_that_update_in_memory_leave_what_python_leaves(what: str, optimizer: str) -> None:
+    found = []
+    for compiled in (False, True):
+        model, opt, _ = training(perceptron, OPTIMIZERS[optimizer])
+
+        def step(x: Any, y: Any, model: nn.Module = model, opt: optim.Optimizer = opt) -> Any:
+            loss = F.cross_entropy(model(x), y)
+            return loss.detach(), UNUSUAL[what](model, opt, loss)
+
+        run = lampion.compile(step) if compiled else step
+        seen = [run(x, y) for x, y in batches(5)]
+        assert not compiled or run.why_not is None
+        numbers = [t.item() for pair in seen for t in pair if t is not None]
+        found.append(state(model, opt) | {"seen": np.array(numbers)})
+    assert_same(*found)

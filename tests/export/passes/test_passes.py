@@ -46,6 +46,16 @@ CASES: list[tuple[str, Any, list[str]]] = [
     ),
     ("what is given twice has two names", lambda x: (lambda y: (y, y))(x + 1), ["Add", "Identity"]),
     ("what nobody uses goes", lambda x: (x.exp(), x + 1)[1], ["Add"]),
+    (
+        "a product turned over",
+        lambda x: (lambda rows: (rows.T @ rows.exp()).T)(x.reshape(-1, 192)),
+        ["Reshape", "Exp", "Transpose", "MatMul"],
+    ),
+    (
+        "a product turned over that others want stays",
+        lambda x: (lambda y: (y.T, y))(x.reshape(-1, 192).T @ x.reshape(-1, 192)),
+        ["Reshape", "Transpose", "MatMul", "Transpose"],
+    ),
     ("what is computed twice is computed once", lambda x: x.exp() * x.exp(), ["Exp", "Mul"]),
 ]
 
