@@ -23,6 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
     camera.add_argument("--frames", type=positive, metavar="N", help="end after N frames")
     add_events(parser)
     add_outlets(parser)
+    add_store(parser)
     parser.add_argument("--stream", type=positive, metavar="PORT", help="show the picture with its labels over HTTP")
     parser.add_argument("--host", default="127.0.0.1", help="for --stream (default 127.0.0.1; 0.0.0.0 for everybody)")
     parser.add_argument("--threads", type=positive, metavar="N", help="default: what `tune` found, else the fast cores")
@@ -51,6 +52,27 @@ def add_outlets(parser: ArgumentParser) -> None:
     outlets.add_argument(
         "--gpio", action="append", default=[], metavar="PIN=LABEL", help="hold a pin high while a label is seen"
     )
+
+
+def add_store(parser: ArgumentParser) -> None:
+    """Declares what is kept on disk, and where it is sent."""
+    store = parser.add_argument_group("kept on disk, and sent when there is a link")
+    store.add_argument("--keep", metavar="DIR", help="keep events, predictions and samples the model is unsure of")
+    store.add_argument(
+        "--keep-size", type=positive, default=64, metavar="MB", help="at most, the oldest go (default 64)"
+    )
+    store.add_argument(
+        "--keep-below", type=fraction, default=0.5, metavar="P", help="a sample is unsure below this (default 0.5)"
+    )
+    store.add_argument("--keep-pause", type=seconds, default=10.0, metavar="S", help="between two samples (default 10)")
+    store.add_argument(
+        "--keep-every", type=seconds, default=60.0, metavar="S", help="a prediction each S s (default 60)"
+    )
+    store.add_argument(
+        "--flush", type=seconds, default=60.0, metavar="S", help="write to the disk every S s (default 60)"
+    )
+    store.add_argument("--send", metavar="URL", help="POST what is kept there as lines of JSON")
+    store.add_argument("--key", metavar="KEY", help="API key for --send")
 
 
 def run(args: Namespace) -> int:

@@ -21,6 +21,7 @@ import pytest
 from edge.processes import ended, running
 from PIL import Image
 
+from lampion.utils.data import KeptSamples
 from lampion_edge import Session
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -178,3 +179,36 @@ def test_a_webhook(digits_path: Path, photos: Path) -> None:
         output, _ = ended(process)
         server.shutdown()
     assert got == [json.loads(line) for line in output.splitlines()] != []
+
+
+def test_what_is_kept_is_sent(digits_path: Path, photos: Path, tmp_path: Path) -> None:
+    got: list[dict[str, Any]] = []
+    arrived = threading.Event()
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.extend(json.loads(line) for line in body.splitlines())
+            self.send_response(204)
+            self.end_headers()
+            arrived.set()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    keep = ("--keep", tmp_path / "kept", "--keep-below", "1", "--keep-pause", "0.1", "--flush", "0.2")
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/records"
+        process = camera(digits_path, "--source", photos, "--loop", *keep, "--send", url)
+        assert arrived.wait(30)
+        process.terminate()
+        _, errors = ended(process)
+        server.shutdown()
+    assert process.returncode == 0, errors
+    assert got[0]["kind"] == "sample"
+    assert [told["id"] for told in KeptSamples(tmp_path / "kept").records[:1]] == [got[0]["id"]]
+
+
+def test_sending_needs_keeping(lampion_edge_command: Run, digits_path: Path, photos: Path) -> None:
+    done = lampion_edge_command("camera", digits_path, "--source", photos, "--send", "http://127.0.0.1:1")
+    assert done.stderr.startswith("lampion: error: --send needs --keep")

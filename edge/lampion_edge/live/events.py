@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 BEGIN, END = "begin", "end"
 
 
+def moment(time: float) -> str:
+    """Seconds since 1970, as ISO 8601 in UTC with milliseconds."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @dataclass(frozen=True)
 class Event:
     """A label begins or ends; `seconds` is how long it lasted (None at the beginning), `number` the frame's."""
@@ -30,20 +35,20 @@ class Event:
     model: str
     seconds: float | None = None
 
-    @property
-    def moment(self) -> str:
-        """The time, as ISO 8601 in UTC with milliseconds."""
-        return datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
     def as_json(self) -> dict[str, Any]:
         """As stdout, webhooks and MQTT get it."""
-        told = {"event": self.kind, "label": self.label, "probability": round(self.probability, 4), "time": self.moment}
+        told = {
+            "event": self.kind,
+            "label": self.label,
+            "probability": round(self.probability, 4),
+            "time": moment(self.time),
+        }
         rest = {"frame": self.number, "model": self.model}
         return told | rest | ({} if self.seconds is None else {"seconds": round(self.seconds, 3)})
 
     def __str__(self) -> str:
         lasted = "" if self.seconds is None else f" after {self.seconds:.1f} s"
-        return f"{self.moment}  {self.kind:<5}  {self.label}  {self.probability:.1%}{lasted}"
+        return f"{moment(self.time)}  {self.kind:<5}  {self.label}  {self.probability:.1%}{lasted}"
 
 
 class Events:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from lampion_edge.errors import InputError
 from lampion_edge.live.clock import Clock
 from lampion_edge.live.ending import orderly
-from lampion_edge.live.events import Events
+from lampion_edge.live.events import Event, Events
 from lampion_edge.live.frames import Camera, Frame, Reader
 from lampion_edge.live.latest import Latest
 from lampion_edge.live.outlets import Mqtt, Outlet, Pin, Webhook
@@ -19,6 +20,9 @@ from lampion_edge.live.watching import Always, Seen, Sink, Watch
 from lampion_edge.notify import Notify
 from lampion_edge.posting import Post
 from lampion_edge.session import Session
+from lampion_edge.store.keeping import Keeper, Policy
+from lampion_edge.store.ring import Ring
+from lampion_edge.store.sending import Sender
 from lampion_edge.terminal import complain
 
 
@@ -36,8 +40,11 @@ class Service:
         reader = Reader(self._camera, frames, self._clock, complain)
         with ExitStack() as stack:
             ending = stack.enter_context(orderly())
-            outlets = [self._closed(stack, outlet) for outlet in self._outlets()]
-            sinks: list[Sink] = [lambda seen: self._tell(seen, outlets), lambda seen: self._notify.alive()]
+            outlets: list[Callable[[Event], None]] = [self._closed(stack, outlet) for outlet in self._outlets()]
+            keeper = self._keeper(stack)
+            sinks: list[Sink] = [] if keeper is None else [keeper]
+            outlets += [] if keeper is None else [keeper.event]
+            sinks += [lambda seen: self._tell(seen, outlets), lambda seen: self._notify.alive()]
             watch = Watch(frames, Always(self._session), sinks, self._clock, complain)
             if self._args.stream:
                 sinks.append(self._streamed(stack, watch, reader))
@@ -53,7 +60,7 @@ class Service:
                     print("\n".join(summary(watch.figures, reader.reopened)), file=sys.stderr)
             return ending.code or 0
 
-    def _tell(self, seen: Seen, outlets: Sequence[Outlet]) -> None:
+    def _tell(self, seen: Seen, outlets: Sequence[Callable[[Event], None]]) -> None:
         if self._args.every:
             print(_line(seen, self._args.json), flush=True)
         for event in self._events(seen.probabilities, seen.time, seen.number):
@@ -67,6 +74,21 @@ class Service:
         if args.webhook:
             outlets.append(Webhook(Post(args.webhook), self._clock, complain))
         return outlets + ([Mqtt(args.mqtt)] if args.mqtt else [])
+
+    def _keeper(self, stack: ExitStack) -> Keeper | None:
+        args = self._args
+        if not args.keep:
+            if args.send:
+                raise InputError("--send needs --keep: what is sent is what was kept", field="send")
+            return None
+        post = Post(args.send, key=args.key) if args.send else None
+        ring = Ring(args.keep, args.keep_size * 2**20)
+        policy = Policy(args.keep_below, args.keep_pause, args.keep_every, args.flush)
+        keeper = Keeper(ring, policy, self._clock, complain)
+        stack.callback(keeper.close)
+        if post:
+            stack.callback(Sender(ring, post, self._clock, complain).close)
+        return keeper
 
     def _closed(self, stack: ExitStack, outlet: Outlet) -> Outlet:
         stack.callback(outlet.close)

@@ -11,6 +11,7 @@ from lampion.utils.data.dataset import (
     random_split,
 )
 from lampion.utils.data.files import ImageFolder, read_idx, read_image
+from lampion.utils.data.kept import KeptSamples
 from lampion.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -31,6 +32,7 @@ __all__ = [
     "Dataset",
     "ImageFolder",
     "IterableDataset",
+    "KeptSamples",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",

@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -72,8 +72,8 @@ class ImageFolder(Dataset):
         return len(self.samples)
 
 
-def read_image(path: str | os.PathLike[str], mode: str = "RGB") -> Tensor:
-    """An image file as uint8 [height, width, channel], turned upright by its EXIF orientation; `mode` is "RGB" or "L"."""
+def read_image(path: str | os.PathLike[str] | IO[bytes], mode: str = "RGB") -> Tensor:
+    """An image file (a path, or an open file) as uint8 [height, width, channel], upright; `mode` is "RGB" or "L"."""
     from PIL import Image, ImageOps
 
     if mode not in ("RGB", "L"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import wave
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -12,13 +12,13 @@ from lampion.ops.create import new
 from lampion.tensor import Tensor
 
 
-def read_wav(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
-    """A wav file as float32 [channels, samples] in [-1, 1), and its rate in samples a second.
+def read_wav(path: str | os.PathLike[str] | IO[bytes]) -> tuple[Tensor, int]:
+    """A wav file (a path, or an open file) as float32 [channels, samples] in [-1, 1), and its rate in samples a second.
 
     Reads uncompressed uint8, int16, int24 and int32. Raises FileNotFoundError, and ValueError for other files.
     """
     try:
-        with wave.open(os.fspath(path), "rb") as file:
+        with wave.open(os.fspath(path) if isinstance(path, str | os.PathLike) else path, "rb") as file:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
             data = file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
