@@ -134,6 +134,8 @@ def _private(path: Path) -> Ed25519PrivateKey:
 
     try:
         key = load_pem_private_key(path.read_bytes(), None)
+    except OSError as error:
+        raise UpdateError(f"{path}: can't be read ({error.strerror})") from None
     except (ValueError, TypeError) as error:  # the latter for a key with a password
         raise UpdateError(f"{path}: not a private key that can be read ({error})") from None
     if not isinstance(key, Ed25519PrivateKey):
