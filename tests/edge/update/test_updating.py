@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from edge.boards import PI4, write
 from edge.update.publishing import resign
 
 from lampion_edge import METADATA_CARD, METADATA_GOLDEN, Golden, ModelFile, RefusedError, UpdateError
+from lampion_edge.update.disk import Disk
 from lampion_edge.update.repository import Repository
 from lampion_edge.update.signature import new_key
 from lampion_edge.update.source import FolderSource
@@ -248,6 +250,36 @@ def test_what_is_kept_is_the_last_healthy_version(second: Repository, publish: P
 def test_one_update_at_a_time(second: Repository) -> None:
     with second.updating(), pytest.raises(UpdateError, match="another update is at work"), second.updating():
         pass
+
+
+class Small(Disk):
+    """A disk with room for so many bytes more."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def append(self, file: Path, data: bytes) -> None:
+        self.room -= len(data)
+        if self.room < 0:
+            raise OSError(28, "No space left on device", str(file))
+        super().append(file, data)
+
+
+@pytest.mark.parametrize("room", [0, 200, 1000, 20_000])
+def test_a_disk_that_fills_up_leaves_everything_as_it_was(second: Repository, publish: Publish, room: int) -> None:
+    path, before = publish("3"), as_it_was(second)
+    with pytest.raises(OSError, match="No space left"):
+        update(Repository(second.folder, Small(room)), path)
+    assert as_it_was(second)[:2] == before[:2]
+    assert str(update(second, path).current).startswith("3-")
+
+
+def test_no_room_is_said_before_anything_is_fetched(
+    second: Repository, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**6, 10**6 - 1000, 1000))
+    with pytest.raises(UpdateError, match=r"^digits 3: needs [\d.]+ kB more, 1\.0 kB are free$"):
+        update(second, publish("3"))
 
 
 def test_what_was_left_is_tidied(second: Repository, publish: Publish) -> None:
