@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,34 +25,38 @@ def ended(number: int, *args: str | Path) -> int:
     return subprocess.run(command, capture_output=True, check=False).returncode
 
 
-def starts(device: Repository, *versions: str) -> None:
-    session = Session(device.folder, threads=1)
+def starts(folder: Path, *versions: str) -> None:
+    session = Session(folder, threads=1)
     assert session.card.version in versions
     assert session.predict(np.zeros((28, 28), np.uint8)).labels
 
 
-def killed_at(device: Repository, publish: Publish, numbers: list[int]) -> None:
-    old, new = publish("1"), publish("2")
-    assert ended(10**6, old, "--models", device.folder) == 0
-    for number in numbers:
-        assert ended(number, new, "--models", device.folder) == -signal.SIGKILL
-        starts(device, "1", "2")
-    assert ended(10**6, new, "--models", device.folder) in (0, 3)
-    starts(device, "2")
+@pytest.fixture
+def installed(device: Repository, publish: Publish) -> Path:
+    assert ended(10**6, publish("1"), "--models", device.folder) == 0
+    return device.folder
 
 
-def test_killed_while_it_fetches_and_while_it_switches(device: Repository, publish: Publish) -> None:
-    killed_at(device, publish, [6, 14])
+def test_killed_while_it_fetches_and_while_it_switches(installed: Path, publish: Publish) -> None:
+    new = publish("2")
+    for number in (6, 12):
+        assert ended(number, new, "--models", installed) == -signal.SIGKILL
+        starts(installed, "1", "2")
+    assert ended(10**6, new, "--models", installed) in (0, 3)
+    starts(installed, "2")
 
 
 @pytest.mark.thorough
-def test_killed_at_every_change(device: Repository, publish: Publish) -> None:
-    """Each kill leaves the next updater a little less to do, until one comes through."""
-    old, new = publish("1"), publish("2")
-    assert ended(10**6, old, "--models", device.folder) == 0
-    for number in range(40):
-        if (code := ended(number, new, "--models", device.folder)) != -signal.SIGKILL:
-            break
+def test_killed_at_every_change(installed: Path, publish: Publish, tmp_path: Path) -> None:
+    new = publish("2")
+    for number in range(100):
+        device = shutil.copytree(installed, tmp_path / "device")
+        code = ended(number, new, "--models", device)
         starts(device, "1", "2")
-    assert (code in (0, 3), number > 10) == (True, True)
-    starts(device, "2")
+        if code != -signal.SIGKILL:
+            break
+        if number % 3 == 0:
+            assert ended(10**6, new, "--models", device) in (0, 3)
+            starts(device, "2")
+        shutil.rmtree(device)
+    assert (code, number > 15) == (0, True), number
