@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ def model(root: str | Path = "/") -> str:
         r"^model name\s*: (.+)$", cpuinfo, re.MULTILINE
     )
     return named.strip("\0 \n") or (lines[1].strip() if lines else platform.machine())
+
+
+def is_32_bit_arm() -> bool:
+    """Whether this Python is a 32-bit one for ARM; the kernel below it may have 64 bits all the same."""
+    return platform.machine().startswith(("arm", "aarch64")) and sys.maxsize < 2**32
 
 
 def cores(root: str | Path = "/") -> list[Core]:

@@ -13,8 +13,6 @@ from lampion_edge.emulation.boards import BOARDS, State
 from lampion_edge.errors import EdgeError
 from lampion_edge.terminal import megabytes, table
 
-_PACKAGES = "numpy,onnxruntime,pillow"
-
 
 def arguments(parser: ArgumentParser) -> None:
     """Declares what `emulate` takes."""
@@ -34,9 +32,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--free-mb", type=positive, metavar="N", help="free memory (default: three quarters)")
     parser.add_argument(
         "--packages",
-        default=_PACKAGES,
+        type=_names,
         metavar="A,B",
-        help=f"wheels on the board (default {_PACKAGES}); onnxruntime==1.21.0 names a version",
+        help="wheels on the board, such as numpy,onnxruntime==1.21.0 (default: the numpy, onnxruntime and pillow of here)",
     )
     parser.add_argument(
         "command_line", nargs=REMAINDER, metavar="COMMAND", help="one of lampion-edge's, or python and what it takes"
@@ -58,7 +56,7 @@ def run(args: Namespace) -> int:
             f"boards are emulated on Linux only, this is {sys.platform}", hint="run this in a container of Debian"
         )
     state = State(args.celsius, args.throttled, args.mhz, args.free_mb)
-    program = python(BOARDS[args.board], state, [name.strip() for name in args.packages.split(",") if name.strip()])
+    program = python(BOARDS[args.board], state, args.packages)
     rest = words(args.command_line)
     if rest is not None:
         sys.stdout.flush()
@@ -73,6 +71,15 @@ def words(typed: Sequence[str]) -> list[str] | None:
     if not command:
         return None
     return command[1:] if command[0] in ("python", "python3") else ["-m", "lampion_edge", *command]
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or any(name.startswith("-") for name in names):
+        raise ArgumentTypeError(
+            f"expected names with commas between them such as numpy,onnxruntime==1.21.0, got {text!r}"
+        )
+    return names
 
 
 def _bits(text: str) -> int:

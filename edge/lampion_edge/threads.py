@@ -14,7 +14,12 @@ _SLOW = 0.75
 
 
 def good_threads(root: str | Path = "/") -> int:
-    """Threads for one model: one on each usable core, the slow ones of a big.LITTLE processor left out."""
+    """Threads for one model: one on each usable core, the slow ones of a big.LITTLE processor left out.
+
+    One on 32-bit ARM: with several, the only onnxruntime there is for it (Debian 13's) aborts when a session ends.
+    """
+    if board.is_32_bit_arm():
+        return 1
     clocks = [core.max_clock for core in board.cores(root)]
     known = [clock for clock in clocks if clock]
     fast = sum(clock > _SLOW * max(known) for clock in known) if len(known) == len(clocks) and known else len(clocks)

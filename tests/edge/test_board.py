@@ -67,3 +67,18 @@ def test_throttling(tmp_path: Path, text: str, now: list[str], before: list[str]
 def test_a_core_that_is_switched_off(tmp_path: Path) -> None:
     write(tmp_path, PI4 | {"sys/devices/system/cpu/cpu3/online": "0\n"})
     assert [core.number for core in board.cores(tmp_path)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("machine", "largest", "answer"),
+    [
+        ("armv7l", 2**31 - 1, True),
+        ("aarch64", 2**31 - 1, True),
+        ("aarch64", 2**63 - 1, False),
+        ("i686", 2**31 - 1, False),
+    ],
+)
+def test_32_bit_arm(monkeypatch: pytest.MonkeyPatch, machine: str, largest: int, answer: bool) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("sys.maxsize", largest)
+    assert board.is_32_bit_arm() is answer

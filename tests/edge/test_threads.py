@@ -67,3 +67,8 @@ def test_good_threads(
 ) -> None:
     monkeypatch.setattr(threads, "_affinity", lambda: cores)
     assert good_threads(write(tmp_path, cpufreq(clocks))) == want
+
+
+def test_one_thread_on_32_bit_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lampion_edge.board.is_32_bit_arm", lambda: True)
+    assert good_threads(write(tmp_path, cpufreq(dict.fromkeys(range(4), 900_000)))) == 1

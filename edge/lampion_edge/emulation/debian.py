@@ -55,7 +55,9 @@ def _apt(root: Path, architecture: str) -> dict[str, str]:
 
 def _archive() -> str:
     """The address of Debian's archive, as this host's apt has it."""
-    listed = call(["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)"], why="apt-get")
+    listed = call(
+        ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(COMPONENT)"], why="apt-get"
+    )
     places = dict.fromkeys(line.split()[0].rstrip("/") for line in listed.splitlines() if line.endswith(" main"))
     found = [place for place in places if place.endswith("/debian")]
     if not found:

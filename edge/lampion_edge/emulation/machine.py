@@ -11,7 +11,7 @@ import lampion_edge
 from lampion_edge.emulation import debian
 from lampion_edge.emulation.boards import IDLE, Board, State, files
 from lampion_edge.emulation.making import fingerprint, home, made
-from lampion_edge.emulation.userland import WHEELS, qemu, userland, wheels
+from lampion_edge.emulation.userland import qemu, userland, usual_packages, wheels
 
 # What the host's own Python and libraries are told, and the board's must not hear.
 _HOSTS_OWN = (
@@ -24,18 +24,18 @@ _HOSTS_OWN = (
 )
 
 
-def python(board: Board, state: State = IDLE, packages: Sequence[str] = WHEELS, site: Path | None = None) -> Path:
+def python(board: Board, state: State = IDLE, packages: Sequence[str] | None = None, site: Path | None = None) -> Path:
     """The board's python3, which has this lampion_edge, as a program for the host.
 
     What it starts as sys.executable runs on the board as well. A path is the board's where the board has it
-    (/proc/meminfo, /sys, /usr/lib), else the host's. `site` is a folder to take instead of the wheels of `packages`.
-    Raises EdgeError.
+    (/proc/meminfo, /sys, /usr/lib), else the host's. `packages` are wheels for a 64-bit board, by default those that are
+    installed here; `site` is a folder of packages to take instead. Raises EdgeError.
     """
     by_wheel = board.architecture == "arm64" and site is None
     with ThreadPoolExecutor() as fetching:
         fetching.submit(qemu, board.architecture)  # its error comes when the script asks for it
         later = fetching.submit(userland, board.architecture)
-        site = wheels(packages) if by_wheel else site
+        site = wheels(packages or usual_packages()) if by_wheel else site
         system = later.result()
     package = Path(lampion_edge.__file__).parent
     shown = files(board, state)

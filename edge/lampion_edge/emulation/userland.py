@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 from lampion_edge.emulation import debian
 from lampion_edge.emulation.making import call, fingerprint, made
 
 QEMU = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
-WHEELS = ("numpy", "onnxruntime", "pillow")
 _PYTHON = ("python3-minimal", f"libpython{debian.PYTHON}-stdlib")
 # 64-bit boards take their packages from PyPI, which has none for 32-bit ones: there they are Debian's.
 _PACKAGES = {
@@ -40,6 +40,18 @@ def userland(architecture: str) -> Path:
 
     size = {"arm64": "85", "armhf": "260"}[architecture]
     return made(f"{architecture}-{debian.SUITE}", build, what=f"Debian's Python for {architecture}, about {size} MB")
+
+
+def usual_packages() -> list[str]:
+    """numpy, onnxruntime and Pillow, as they are installed here: what differs is then the processor's doing."""
+    return [_as_here(name) for name in ("numpy", "onnxruntime", "pillow")]
+
+
+def _as_here(name: str) -> str:
+    try:
+        return f"{name}=={metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return name
 
 
 def wheels(specifiers: Sequence[str], *, tags: Sequence[str] = ()) -> Path:
