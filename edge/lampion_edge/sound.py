@@ -14,11 +14,15 @@ from lampion_edge.wav import Samples, read_wav
 Sound = str | Path | bytes | bytearray | memoryview | np.ndarray[Any, Any]
 
 
-def decode(sound: Sound, card: Card, spec: TensorSpec) -> Samples:
+MAX_SAMPLES = 50_000_000
+
+
+def decode(sound: Sound, card: Card, spec: TensorSpec, *, max_samples: int = MAX_SAMPLES) -> Samples:
     """A sound as float32 [1, sample] or [1, 1, sample], as the input `spec` has it.
 
     The sound is a path, the bytes of a wav file, or float32 [sample] at the card's rate. A model of a fixed length gets
-    silence after a shorter one. Raises SoundError, also for a longer one, and InputError if the model takes no sound.
+    silence after a shorter one. Raises SoundError, also for a longer one and for one of more than `max_samples` at the
+    card's rate, and InputError if the model takes no sound.
     """
     if spec.dtype != "float32" or len(spec.shape) not in (2, 3):
         message = f"model {card.name} takes no sounds: expected one input, float32 [batch, sample]"
@@ -27,7 +31,9 @@ def decode(sound: Sound, card: Card, spec: TensorSpec) -> Samples:
         mono = np.asarray(sound, np.float32).reshape(-1)
     else:
         samples, have = read_wav(_bytes(sound))
-        mono = resampled(samples.mean(axis=1, dtype=np.float32), have, rate(card) or have)
+        want = rate(card) or have
+        _check_length(len(samples) * want / have, max_samples)
+        mono = resampled(samples.mean(axis=1, dtype=np.float32), have, want)
     return _of_length(mono, spec).reshape(1, *([1] * (len(spec.shape) - 2)), -1)
 
 
@@ -35,6 +41,12 @@ def rate(card: Card) -> int | None:
     """Samples a second that the model was trained on, where its card says so."""
     wanted = card.preprocessing.extra.get("rate") if card.preprocessing else None
     return int(wanted) if isinstance(wanted, (int, float)) else None
+
+
+def _check_length(samples: float, most: int) -> None:
+    """A file may claim a rate of 1 Hz, and be thousands of times longer at the model's."""
+    if samples > most:
+        raise SoundError(f"expected at most {most} samples at the model's rate, got {samples:.0f}")
 
 
 def resampled(samples: Samples, have: int, want: int) -> Samples:

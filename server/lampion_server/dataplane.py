@@ -280,6 +280,8 @@ class DataPlane:
         now = time.monotonic()
         given = [limit for limit in (deadline, CALLER.get().deadline) if limit is not None]
         limit = min([now + self.settings.request_timeout, *given])
+        if limit <= now:
+            raise DeadlineExceededError("the deadline had passed before the request was read")
         try:
             async with asyncio.timeout(limit - now):
                 yield limit
@@ -296,7 +298,7 @@ def fit(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> Arrays:
     axes: dict[str, int] = {}
     for index, (name, array) in enumerate(inputs.items()):
         if name not in wanted:
-            message = f"inputs[{index}].name: expected one of {', '.join(wanted)}, got {name!r}"
+            message = f"inputs[{index}].name: expected one of {', '.join(wanted)}, got {name!r:.80}"
             raise BadRequestError(message, field=f"inputs[{index}].name")
         _fit_one(wanted[name], array, f"inputs[{index}]", axes)
     if missing := [name for name in wanted if name not in inputs]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -51,6 +52,20 @@ def numpy_dtype(datatype: str, field: str) -> np.dtype[Any]:
 
 def _little_endian(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype == BFLOAT16 else dtype.newbyteorder("<")  # bfloat16 exists in the machine's order alone
+
+
+# A shape beyond this no array can have, be it empty or not: numpy counts bytes in 63 bits, and axes to 64.
+MOST_ELEMENTS, MOST_AXES = 2**58, 32
+
+
+def check_shape(shape: Sequence[int], field: str) -> None:
+    """Check that an array can have these sizes. Raises `BadRequestError` naming `field`."""
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise BadRequestError(f"{field}: expected sizes of at least 0, got {list(shape)!r:.80}", field=field)
+    if len(shape) > MOST_AXES:
+        raise BadRequestError(f"{field}: expected at most {MOST_AXES} axes, got {len(shape)}", field=field)
+    if prod(size for size in shape if size) > MOST_ELEMENTS:
+        raise BadRequestError(f"{field}: no tensor is as large as {list(shape)!r:.80}", field=field)
 
 
 # --- JSON ---

@@ -23,6 +23,7 @@ class ServerError(Exception):
     ├── TooLargeError              413  TOO_LARGE
     ├── UnsupportedMediaTypeError  415  UNSUPPORTED_MEDIA_TYPE
     ├── TooManyRequestsError       429  TOO_MANY_REQUESTS, with Retry-After
+    ├── HeadTooLargeError          431  HEAD_TOO_LARGE
     ├── ClientGoneError            499  CLIENT_GONE (the caller left: only the log sees it)
     ├── ModelFailedError           500  MODEL_FAILED (the model accepts the inputs, then fails on them)
     ├── UnsupportedError           501  UNSUPPORTED
@@ -127,6 +128,13 @@ class TooManyRequestsError(ServerError):
     def headers(self) -> dict[str, str]:
         """`Retry-After` in whole seconds, at least one."""
         return {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
+
+
+class HeadTooLargeError(ServerError):
+    """The request's line and headers exceed the limit."""
+
+    status = 431
+    code = "HEAD_TOO_LARGE"
 
 
 class ClientGoneError(ServerError):

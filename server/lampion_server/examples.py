@@ -158,6 +158,14 @@ PREDICT_BODY = {
     "multipart/form-data": PHOTO_BODY["multipart/form-data"],
     "application/json": {"schema": {"type": ["object", "array"]}, "example": PREDICT_JSON},
 }
+JSON_LENGTH = [
+    {
+        "name": "Inference-Header-Content-Length",
+        "in": "header",
+        "description": "bytes of JSON before the binary tensors; 0 for a body that is one raw tensor; without it all is JSON",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+]
 PHOTO_QUERY = [
     {
         "name": "top",

@@ -153,5 +153,5 @@ def no_route(error: HTTPException, request: Request, served: list[str]) -> Serve
         return MethodNotAllowedError(f"{path} expects {' or '.join(allowed)}, got {method}", allowed=allowed)
     if error.status_code == 404:
         names = ", ".join(served) or "none"
-        return NotFoundError(f"there is no route {path}; models served: {names}", hint="/docs lists the routes")
+        return NotFoundError(f"there is no route {path:.200}; models served: {names}", hint="/docs lists the routes")
     return BadRequestError(str(error.detail))

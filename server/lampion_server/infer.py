@@ -12,6 +12,8 @@ from lampion_edge import TensorSpec
 from lampion_server.datatypes import BINARY_ONLY, PROTOCOL_NAMES, Array
 from lampion_server.errors import BadRequestError, UnsupportedError
 
+MOST_TENSORS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -40,6 +42,16 @@ class InferRequest:
         return Wanted(self.binary) if self.outputs is None else self.outputs[output]
 
 
+def at_most(tensors: Sequence[Any], field: str) -> Sequence[Any]:
+    """The tensors, if they aren't absurdly many, which would keep the event loop from everybody else for seconds.
+
+    Raises `BadRequestError` naming the field.
+    """
+    if len(tensors) > MOST_TENSORS:
+        raise BadRequestError(f"{field}: expected at most {MOST_TENSORS} tensors, got {len(tensors)}", field=field)
+    return tensors
+
+
 def check_outputs(request: InferRequest, specs: Sequence[TensorSpec]) -> None:
     """Check that the wanted outputs exist and can travel as asked.
 
@@ -49,7 +61,7 @@ def check_outputs(request: InferRequest, specs: Sequence[TensorSpec]) -> None:
     for index, name in enumerate(request.outputs or ()):
         if name not in names:
             path = f"outputs[{index}].name"
-            raise BadRequestError(f"{path}: expected one of {', '.join(names)}, got {name!r}", field=path)
+            raise BadRequestError(f"{path}: expected one of {', '.join(names)}, got {name!r:.80}", field=path)
     for spec in specs:
         if request.outputs is None or spec.name in request.outputs:
             _check_output(request.wanted(spec.name), spec)

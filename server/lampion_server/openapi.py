@@ -37,10 +37,15 @@ def answers(route: Route, example: Any = None) -> dict[int | str, dict[str, Any]
 
 def operation(route: Route, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The parameters and the body that a route takes."""
-    described: dict[str, Any] = {"parameters": [*examples.path_parameters(route.path), *route.query]}
+    described: dict[str, Any] = {"parameters": [*examples.path_parameters(route.path), *_parameters(route)]}
     if route.body is not None:
         described["requestBody"] = {"required": route.body_required, "content": body or route.body}
     return described
+
+
+def _parameters(route: Route) -> list[Mapping[str, Any]]:
+    """What is sent beside the body, apart from the path."""
+    return [*route.query, *(examples.JSON_LENGTH if route.hot else [])]
 
 
 class Documented:
@@ -68,7 +73,7 @@ class Documented:
                     "description": session.card.description,
                     "operationId": f"{route.path} {name}",
                     "tags": [name],
-                    "parameters": list(route.query),
+                    "parameters": _parameters(route),
                     "requestBody": {"required": True, "content": body},
                     "responses": {str(status): answer for status, answer in answers(route, example).items()},
                 }

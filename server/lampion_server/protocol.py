@@ -14,6 +14,7 @@ from lampion_server.datatypes import (
     NUMPY_NAMES,
     PROTOCOL_NAMES,
     Array,
+    check_shape,
     from_bytes,
     from_json,
     numpy_dtype,
@@ -22,7 +23,7 @@ from lampion_server.datatypes import (
     to_json,
 )
 from lampion_server.errors import BadRequestError, UnsupportedError
-from lampion_server.infer import InferRequest, Wanted
+from lampion_server.infer import InferRequest, Wanted, at_most
 
 Object = Mapping[str, Any]
 # What this server reads from request parameters itself; the rest is the caller's and comes back in the response.
@@ -45,7 +46,7 @@ def read_request(body: bytes, json_length: int | None = None) -> InferRequest:
     tail = memoryview(body)[len(body) if json_length is None else json_length :]
     parameters = _take(request, "parameters", dict, "", {})
     binary = _take(parameters, "binary_data_output", bool, "parameters.", False)
-    timeout = _take(parameters, "timeout", int, "parameters.", None)
+    timeout = _counted(_take(parameters, "timeout", int, "parameters.", 0), "parameters.timeout", "microseconds")
     return InferRequest(
         inputs=_read_inputs(_take(request, "inputs", list, ""), tail),
         outputs=_read_outputs(request, binary),
@@ -63,6 +64,8 @@ def read_raw(body: bytes, specs: Sequence[TensorSpec]) -> InferRequest:
     """
     if len(specs) != 1:
         raise BadRequestError(f"a raw tensor: expected a model of one input, got one of {len(specs)}", field="inputs")
+    if not body:
+        raise BadRequestError("a raw tensor: expected its bytes, got an empty body", field="body")
     (spec,) = specs
     datatype = PROTOCOL_NAMES.get(spec.dtype, spec.dtype)
     if datatype == "BYTES":
@@ -137,7 +140,7 @@ def _take(source: Object, key: str, kind: type, path: str, default: Any = _REQUI
 def _read_inputs(tensors: list[Any], tail: memoryview) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     position = 0
-    for index, tensor in enumerate(tensors):
+    for index, tensor in enumerate(at_most(tensors, "inputs")):
         path = f"inputs[{index}]"
         name, parameters = _named(tensor, path, arrays)
         size = _take(parameters, "binary_data_size", int, f"{path}.parameters.", None)
@@ -158,7 +161,7 @@ def _named(tensor: object, path: str, seen: Mapping[str, object]) -> tuple[str, 
         raise BadRequestError(f"{path}: expected an object, got {tensor!r:.80}", field=path)
     name: str = _take(tensor, "name", str, f"{path}.")
     if name in seen:
-        raise BadRequestError(f"{path}.name: {name!r} is there twice", field=f"{path}.name")
+        raise BadRequestError(f"{path}.name: {name!r:.80} is there twice", field=f"{path}.name")
     parameters: Object = _take(tensor, "parameters", dict, f"{path}.", {})
     if "shared_memory_region" in parameters:
         region, hint = f"{path}.parameters.shared_memory_region", "send the tensor as binary data"
@@ -172,10 +175,7 @@ def _datatype_and_shape(tensor: Object, path: str) -> tuple[str, tuple[int, ...]
         message = f"{path}.datatype: expected one of {', '.join(NUMPY_NAMES)}, got {datatype!r:.80}"
         raise BadRequestError(message, field=f"{path}.datatype")
     shape = _take(tensor, "shape", list, f"{path}.")
-    if not all(type(size) is int and size >= 0 for size in shape):
-        raise BadRequestError(f"{path}.shape: expected sizes of at least 0, got {shape!r:.80}", field=f"{path}.shape")
-    if len(shape) > 32:
-        raise BadRequestError(f"{path}.shape: expected at most 32 axes, got {len(shape)}", field=f"{path}.shape")
+    check_shape(shape, f"{path}.shape")
     return datatype, tuple(shape)
 
 
@@ -190,20 +190,20 @@ def _from_tail(tensor: Object, tail: memoryview, size: int, path: str) -> Array:
 
 def _read_outputs(request: Object, binary: bool) -> dict[str, Wanted] | None:
     wanted: dict[str, Wanted] = {}
-    for index, tensor in enumerate(_take(request, "outputs", list, "", [])):
+    for index, tensor in enumerate(at_most(_take(request, "outputs", list, "", []), "outputs")):
         path = f"outputs[{index}]"
         name, parameters = _named(tensor, path, wanted)
         as_bytes = _take(parameters, "binary_data", bool, f"{path}.parameters.", binary)
         classes = _take(parameters, "classification", int, f"{path}.parameters.", 0)
-        wanted[name] = Wanted(as_bytes, checked_classes(classes, f"{path}.parameters.classification"))
+        wanted[name] = Wanted(as_bytes, _counted(classes, f"{path}.parameters.classification", "classes"))
     return wanted or None
 
 
-def checked_classes(classes: int, path: str) -> int:
-    """The number of classes asked for. Raises `BadRequestError` if it is negative."""
-    if classes < 0:
-        raise BadRequestError(f"{path}: expected a number of classes, at least 0, got {classes}", field=path)
-    return classes
+def _counted(number: int, path: str, what: str) -> int:
+    """A number of something. Raises `BadRequestError` if it is negative."""
+    if number < 0:
+        raise BadRequestError(f"{path}: expected a number of {what}, at least 0, got {number}", field=path)
+    return number
 
 
 # --- responses ---

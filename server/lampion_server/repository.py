@@ -138,7 +138,7 @@ class Repository:
         with self._loading:
             sources = [source for source in find(self._paths) if source.known_name() == name]
             if not sources:
-                raise NotFoundError(f"there is no model {name!r} on disk", field="model")
+                raise NotFoundError(f"there is no model {name!r:.80} on disk", field="model")
             self._replace(name, [self._open(source) for source in sources])
         if failed := [entry for entry in self._versions.get(name, []) if entry.reason]:
             raise UnavailableError("; ".join(f"{name} version {entry.version}: {entry.reason}" for entry in failed))
@@ -148,7 +148,7 @@ class Repository:
         with self._loading:
             entries = self._versions.get(name, [])
             if not entries:
-                raise NotFoundError(f"there is no model {name!r} to unload", field="model")
+                raise NotFoundError(f"there is no model {name!r:.80} to unload", field="model")
             self._replace(name, [replace(entry, model=None, reason=UNLOADED) for entry in entries], keep=False)
 
     def refresh(self) -> None:
@@ -292,7 +292,7 @@ class Repository:
         entries = self._versions.get(name, [])
         if not entries:
             served = ", ".join(self.names()) or "none"
-            raise NotFoundError(f"there is no model {name!r}; served are: {served}", field="model")
+            raise NotFoundError(f"there is no model {name!r:.80}; served are: {served}", field="model")
         traffic = self._traffic.get(name)
         if version is None:
             version = traffic.stable if traffic else entries[-1].version
@@ -300,7 +300,7 @@ class Repository:
             version = traffic.labels().get(version, version)
         if (name, version) not in self._entries:
             versions = ", ".join(entry.version for entry in entries)
-            raise NotFoundError(f"model {name} has no version {version!r}; it has: {versions}", field="version")
+            raise NotFoundError(f"model {name} has no version {version!r:.80}; it has: {versions}", field="version")
         return self._entries[name, version]
 
     def _retire(self, model: Model) -> None:

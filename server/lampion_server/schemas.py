@@ -7,11 +7,15 @@ from typing import Any
 # Keys that an answer may lack, and those whose values are the model's own affair.
 OPTIONAL = frozenset({"id", "data", "parameters", "dynamic_batching"})
 OPEN: dict[str, dict[str, Any]] = {
+    "canary": {"type": ["string", "null"]},
     "card": {"type": ["object", "null"]},
     "data": {"type": "array"},
     "field": {"type": ["string", "null"]},
     "hint": {"type": ["string", "null"]},
     "parameters": {"type": "object"},
+    "previous": {"type": ["string", "null"]},
+    "report": {"type": ["object", "null"]},
+    "shadow": {"type": ["string", "null"]},
     "predictions": {"type": "array", "items": {"type": "object"}},
 }
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import ssl
@@ -15,6 +16,7 @@ from types import FrameType
 import uvicorn
 
 from lampion_server.app import build_app
+from lampion_server.connections import Patience, guarded, idle
 from lampion_server.dataplane import DataPlane
 from lampion_server.logs import set_up
 from lampion_server.metrics import Metrics
@@ -23,7 +25,9 @@ from lampion_server.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_FIRST_WORD = 0.5  # seconds that an accepted connection gets to send its first request while the server ends
+_FIRST_WORD = 0.5  # seconds that an open connection gets to send a request while the server ends
+_CLOSE = (b"connection", b"close")
+_MOST_FILES = 65536  # a connection is a file, and 1024, which is common, are soon taken by callers who do nothing
 Started = Callable[[DataPlane], None]
 
 
@@ -40,6 +44,7 @@ def serve(plane: DataPlane, listener: socket.socket, started: Started, prepare: 
     It listens while `prepare`, which is to load the models, runs in a thread: live and not ready; then `started` hears.
     Raises `StartupError` if a model that was named can't be loaded.
     """
+    _allow_files()
     Server(plane, started, prepare).run([listener])
 
 
@@ -54,6 +59,7 @@ class Server(uvicorn.Server):
         self._plane = plane
         self._tell = started
         self._prepare = prepare
+        self._patience = Patience(plane.settings.request_timeout)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen, loads, and says so."""
@@ -69,8 +75,20 @@ class Server(uvicorn.Server):
         if not self.should_exit:
             self._tell(self._plane)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second. Once the end has begun, every answer asks its caller to come back on a new connection."""
+        ended = await super().on_tick(counter)
+        if self._plane.draining and _CLOSE not in self.server_state.default_headers:
+            self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        if counter % 10 == 0:
+            self._patience.look(self.server_state.connections)
+        return ended
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Takes what already waits, closes the door, and hears out who has come in but not said anything yet."""
+        """Takes what already waits, closes the door, and hears out who has come in but not said anything yet.
+
+        A caller that keeps its connection may be sending at this moment; its answer then closes the connection.
+        """
         for _ in range(2):  # turns of the loop, which accept whatever the kernel has queued
             await asyncio.sleep(0)
         for server in self.servers:
@@ -78,7 +96,7 @@ class Server(uvicorn.Server):
         for listener in sockets or []:
             listener.close()
         limit = time.monotonic() + _FIRST_WORD
-        while time.monotonic() < limit and any(_silent(one) for one in self.server_state.connections):
+        while time.monotonic() < limit and any(map(idle, self.server_state.connections)):
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
@@ -109,9 +127,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _silent(connection: object) -> bool:
-    """Whether no request has come over this connection yet."""
-    return getattr(connection, "cycle", None) is None
+def _allow_files() -> None:
+    """As many open files as this user may have, instead of as few as it has by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _running() -> asyncio.AbstractEventLoop | None:
@@ -122,7 +143,7 @@ def _running() -> asyncio.AbstractEventLoop | None:
 
 
 def _config(settings: Settings, app: object) -> uvicorn.Config:
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # uvicorn's own idea of ASGI's types
         log_config=None,
         log_level=max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level.upper()]),
@@ -138,3 +159,6 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         ssl_ca_certs=settings.tls_client_ca or None,
         ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca else ssl.CERT_NONE,
     )
+    config.load()
+    config.http_protocol_class = guarded(config.http_protocol_class)
+    return config

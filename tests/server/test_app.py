@@ -13,7 +13,7 @@ import pytest
 import lampion_server
 from lampion_server import examples
 from lampion_server.errors import ServerError
-from lampion_server.routes import ROUTES, Route
+from lampion_server.routes import JSON_LENGTH, ROUTES, Route
 
 
 def url(route: Route) -> str:
@@ -61,7 +61,7 @@ def test_openapi_shows_every_route(server: Any) -> None:
     infer = paths["/v2/models/{model}/infer"]["post"]
     assert infer["requestBody"]["content"]["application/json"]["example"] == examples.INFER_REQUEST
     assert infer["responses"]["200"]["content"]["application/json"]["example"] == examples.INFER_ANSWER
-    assert [parameter["name"] for parameter in infer["parameters"]] == ["model"]
+    assert [parameter["name"] for parameter in infer["parameters"]] == ["model", JSON_LENGTH]
     predict = paths["/v1/models/{model}/predict"]["post"]
     assert [parameter["name"] for parameter in predict["parameters"]] == ["model", "top", "threshold"]
 

@@ -292,7 +292,8 @@ WRONG = [
     (changed(good(), shape=[1] * 33), "INVALID_ARGUMENT", "inputs[0].shape"),
     (changed(good(), shape=[4]), "INVALID_ARGUMENT", "inputs[0].shape"),
     (changed(good(), shape=[2, 4]), "INVALID_ARGUMENT", "inputs[0]"),
-    (changed(good(), shape=[2**40, 2**40]), "INVALID_ARGUMENT", "inputs[0]"),
+    (changed(good(), shape=[2**40, 2**40]), "INVALID_ARGUMENT", "inputs[0].shape"),
+    (changed(good(), shape=[0, 2**40, 2**40]), "INVALID_ARGUMENT", "inputs[0].shape"),
     (
         with_parameter(good(), "shared_memory_region", **TEXT),
         "UNIMPLEMENTED",

@@ -57,7 +57,11 @@ INFER = [
     ("iris", x(shape=[4]), 400, "inputs[0].shape"),
     ("iris", x(shape=[2, 2]), 400, "inputs[0].shape"),
     ("iris", x(shape=[1] * 40), 400, "inputs[0].shape"),
-    ("iris", x(shape=[2**40, 2**40]), 400, "inputs[0].data"),
+    ("iris", x(shape=[2**40, 2**40]), 400, "inputs[0].shape"),
+    ("iris", x(shape=[0, 2**40, 2**40], data=[]), 400, "inputs[0].shape"),
+    ("iris", {"inputs": [X | {"name": str(i)} for i in range(1001)]}, 400, "inputs"),
+    ("iris", GOOD | {"outputs": [{"name": str(i)} for i in range(1001)]}, 400, "outputs"),
+    ("iris", GOOD | {"parameters": {"timeout": -1}}, 400, "parameters.timeout"),
     ("iris", x(data=None), 400, "inputs[0].data"),
     ("iris", x(data=3), 400, "inputs[0].data"),
     ("iris", x(data=[1, 2, 3]), 400, "inputs[0].data"),
@@ -218,6 +222,7 @@ COMPRESSED = [
     ("gzip", gzip.compress(json.dumps(GOOD).encode())[:-9], 400, "body"),
     ("gzip", gzip.compress(b"{}") + b"tail", 400, "body"),
     ("gzip", gzip.compress(bytes(2_000_000)), 413, "body"),
+    ("gzip", gzip.compress(b"") * 40_000, 400, "body"),  # which once took minutes, and 400 is quick
     ("deflate", zlib.compress(bytes(2_000_000)), 413, "body"),
 ]
 

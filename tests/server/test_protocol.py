@@ -161,6 +161,11 @@ def test_a_raw_body_needs_a_model_of_one_input(server: Any) -> None:
     assert (response.status_code, response.json()["field"]) == (400, "inputs")
 
 
+def test_a_raw_body_is_not_empty(server: Any) -> None:
+    response = server.client.post("/v2/models/iris/infer", content=b"", headers={LENGTH: "0"})
+    assert (response.status_code, response.json()["field"]) == (400, "body")
+
+
 def test_tensors_at_odd_places_are_aligned() -> None:
     array = from_bytes(memoryview(b"_" + np.arange(2, dtype=np.float32).tobytes())[1:], "FP32", (2,), "x")
     assert array.flags.aligned

@@ -76,6 +76,12 @@ def test_records_of_a_model_without_labels(asked: Any) -> None:
     assert told == [{"outputs": {"y": "ä"}}, {"outputs": {"y": "b"}}]
 
 
+def test_records_of_a_model_whose_outputs_are_single_numbers(serve: Any, folder: Any) -> None:
+    with serve(folder / "lookup.onnx") as server:
+        told = predictions(server.client.post("/v1/models/lookup/predict", json=[{"index": 2}, [3]]))
+    assert told == [{"outputs": {"value": 12}}, {"outputs": {"value": 13}}]
+
+
 def test_records_of_unequal_length(asked: Any) -> None:
     told = predictions(asked.client.post("/v1/models/halves/predict", json=[[1, 2.5], [3], [4, 5, 6]]))
     assert [one["outputs"]["y"] for one in told] == [[1, 2.5], [3], [4, 5, 6]]
@@ -100,6 +106,7 @@ WRONG = [
     ("fixed", [[1, 2]], "model"),
     ("sounds", {"sound": base64.b64encode(b"no sound").decode()}, "sounds[0]"),
     ("sounds", {"sound": base64.b64encode(wav(LOUD[:0])).decode()}, "sounds[0]"),
+    ("sounds", {"sound": base64.b64encode(wav(np.tile(LOUD, 100), rate=1)).decode()}, "sounds[0]"),
     ("second", {"sounds": [base64.b64encode(wav(np.tile(LOUD, n))).decode() for n in (1, 11)]}, "sounds[1]"),
     ("sounds", {"image": ""}, "sound"),
 ]

@@ -15,7 +15,7 @@ from lampion_server.errors import BadRequestError, ServerError, UnavailableError
 from lampion_server.grpc.parameters import integer, read_parameters, write_parameters
 from lampion_server.grpc.schema import message
 from lampion_server.grpc.tensors import read_tensors, write_tensors
-from lampion_server.infer import InferRequest, Wanted
+from lampion_server.infer import InferRequest, Wanted, at_most
 from lampion_server.metadata import model_metadata, release, repository_line
 from lampion_server.orders import LOAD, UNLOAD, Order
 from lampion_server.protocol import OWN_PARAMETERS, check_load
@@ -124,7 +124,7 @@ def _asked(request: Any) -> InferRequest:
 
 def _wanted(outputs: Any) -> dict[str, Wanted] | None:
     wanted: dict[str, Wanted] = {}
-    for index, output in enumerate(outputs):
+    for index, output in enumerate(at_most(outputs, "outputs")):
         path = f"outputs[{index}]."
         parameters = read_parameters(output.parameters)
         if output.name in wanted:

@@ -8,8 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from lampion_server.datatypes import BINARY_ONLY, Array, from_bytes, numpy_dtype, protocol_name, texts, to_bytes
+from lampion_server.datatypes import (
+    BINARY_ONLY,
+    Array,
+    check_shape,
+    from_bytes,
+    numpy_dtype,
+    protocol_name,
+    texts,
+    to_bytes,
+)
 from lampion_server.errors import BadRequestError, UnsupportedError
+from lampion_server.infer import at_most
 
 # The field of InferTensorContents that holds a datatype.
 CONTENTS = {
@@ -33,7 +43,7 @@ def read_tensors(tensors: Sequence[Any], raw: Sequence[bytes]) -> dict[str, Arra
         message = f"raw_input_contents: expected {len(tensors)}, one for each input, got {len(raw)}"
         raise BadRequestError(message, field="raw_input_contents")
     arrays: dict[str, Array] = {}
-    for index, tensor in enumerate(tensors):
+    for index, tensor in enumerate(at_most(tensors, "inputs")):
         path = f"inputs[{index}]"
         _check_tensor(tensor, path, arrays)
         arrays[tensor.name] = _from_raw(tensor, raw[index], path) if raw else _from_contents(tensor, path)
@@ -47,9 +57,7 @@ def _check_tensor(tensor: Any, path: str, seen: Mapping[str, Array]) -> None:
     if "shared_memory_region" in tensor.parameters:
         region, hint = f"{path}.parameters.shared_memory_region", "send the tensor in raw_input_contents"
         raise UnsupportedError(f"{region}: this server shares no memory", field=region, hint=hint)
-    if any(size < 0 for size in tensor.shape) or len(tensor.shape) > 32:
-        message = f"{path}.shape: expected at most 32 sizes of at least 0, got {list(tensor.shape)!r:.80}"
-        raise BadRequestError(message, field=f"{path}.shape")
+    check_shape(tensor.shape, f"{path}.shape")
     numpy_dtype(tensor.datatype, f"{path}.datatype")
 
 

@@ -20,7 +20,8 @@ def prepare(session: Described, sound: Any, settings: Settings) -> dict[str, Arr
     if len(session.inputs) != 1:
         message = f"model {session.name} takes no sounds: expected one input, float32 [batch, sample]"
         raise BadRequestError(message, field="model", hint="send it tensors, to infer")
-    return {session.inputs[0].name: decode(sound, session.card, session.inputs[0])}
+    (spec,) = session.inputs
+    return {spec.name: decode(sound, session.card, spec, max_samples=settings.max_body_bytes // 4)}
 
 
 SOUNDS = Task("sound", "sounds", prepare)

@@ -1,0 +1,80 @@
+"""Connections as uvicorn has them, with an end to what a caller may do without getting to the point."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from lampion_server.errors import BadRequestError, HeadTooLargeError, ServerError, error_body
+
+MOST_HEAD = 65536  # bytes of a request's line and headers
+
+
+def guarded(protocol: Any) -> Any:
+    """uvicorn's HTTP protocol, whichever of its two, with `Guarded` before it."""
+    return type("GuardedProtocol", (Guarded, protocol), {})
+
+
+class Guarded:
+    """Refuses a head without end, and says what isn't HTTP in the words that all errors have."""
+
+    cycle: Any
+    transport: Any
+    _head = 0
+
+    def data_received(self, data: bytes) -> None:
+        """What came in; it belongs to a head as long as no request comes of it and none waits for its body."""
+        before = self.cycle
+        in_head = before is None or not before.more_body
+        super().data_received(data)  # type: ignore[misc]
+        self._head = self._head + len(data) if in_head and self.cycle is before else 0
+        if self._head > MOST_HEAD and not self.transport.is_closing():
+            self._refuse(HeadTooLargeError(f"the request's head: expected at most {MOST_HEAD} bytes, got more"))
+
+    def send_400_response(self, msg: str) -> None:
+        """The answer to what is no request."""
+        self._refuse(BadRequestError("what was sent is not an HTTP/1.1 request", field="head"))
+
+    def _refuse(self, error: ServerError) -> None:
+        body = orjson.dumps(error_body(error))
+        head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
+        end = f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write((head + end).encode() + body)
+        self.transport.close()
+
+
+class Patience:
+    """Hangs up on callers who, for `limit` seconds, neither finish a request's head nor read what they asked for."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._waits: dict[Any, tuple[object, float]] = {}
+
+    def look(self, connections: Iterable[Any], now: float | None = None) -> None:
+        """To be called now and then, with all connections there are."""
+        now = time.monotonic() if now is None else now
+        marks = {connection: _mark(connection) for connection in connections}
+        waits, before = {}, self._waits
+        for connection, mark in marks.items():
+            if mark is not None:
+                known = before.get(connection)
+                waits[connection] = known if known and known[0] == mark else (mark, now)
+        self._waits = waits
+        for connection, (_, since) in waits.items():
+            if now - since > self._limit:
+                connection.transport.abort()
+
+
+def idle(connection: Any) -> bool:
+    """Whether no request of this connection is being answered."""
+    return connection.cycle is None or connection.cycle.response_complete
+
+
+def _mark(connection: Any) -> object:
+    """What must change for the caller to have got on; None while it's the server's turn."""
+    unread = connection.transport.get_write_buffer_size()
+    return (connection.cycle, unread) if unread or idle(connection) else None

@@ -1,0 +1,161 @@
+"""Callers who open a connection and then don't get to the point, against a server as `lampion serve` starts it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from server.processes import running
+
+from lampion_server.connections import MOST_HEAD, Patience
+
+REQUEST = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}).encode()
+LINE = b"POST /v2/models/iris/infer HTTP/1.1\r\nHost: h\r\n"
+WHOLE = LINE + b"Content-Length: %d\r\n\r\n" % len(REQUEST) + REQUEST
+ENDLESS = b"X: " + b"a" * 16 * MOST_HEAD
+
+
+@pytest.fixture(scope="module")
+def port(folder: Path) -> Iterator[int]:
+    with running(folder / "iris.onnx", "--port", 0, "--request-timeout", 1, "--log-level", "error") as (_, url):
+        yield int(url.rpartition(":")[2])
+
+
+NEVER_DONE = [
+    *(b"", b"POST", LINE, LINE + b"X: y", WHOLE + LINE),
+    LINE + b"Content-Length: 99\r\n\r\nfour",
+    LINE + b"Transfer-Encoding: chunked\r\n\r\n3\r\nab",
+]
+
+
+def connected(port: int, sent: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.sendall(sent)
+    return connection
+
+
+def heard(connection: socket.socket) -> bytes:
+    """All that the server says before it hangs up."""
+    with connection:
+        try:
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        except ConnectionResetError:
+            return b""
+
+
+def test_who_never_finishes_is_hung_up_on(port: int) -> None:
+    connections = [connected(port, sent) for sent in NEVER_DONE]
+    answers = [heard(connection) for connection in connections]  # or a timeout of the socket, which fails the test
+    assert [answer[9:12] for answer in answers] == [b"", b"", b"", b"", b"200", b"408", b"408"]
+
+
+def test_a_slow_head_doesnt_gain_time_by_trickling(port: int) -> None:
+    with connected(port, LINE) as connection:
+        over = threading.Event()
+
+        def trickle() -> None:
+            while not over.wait(0.2):
+                try:
+                    connection.sendall(b"X: y\r\n")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            assert connection.recv(1) == b""
+        except ConnectionResetError:
+            pass
+        finally:
+            over.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("before", [b"", WHOLE], ids=["first", "second"])
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        *((b"nonsense\r\n\r\n", 400), (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400)),
+        *((LINE + b"X: a\r\n b\r\n\r\n", 400), (LINE + b"Content-Length: -5\r\n\r\n", 400)),
+        *((LINE + b"Content-Length: x\r\n\r\n", 400), (LINE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400)),
+    ],
+)
+def test_what_is_not_http_is_told_so_as_json(port: int, before: bytes, sent: bytes, status: int) -> None:
+    with connected(port, before) as connection:
+        if before:
+            answer = b""
+            while not answer.endswith(b"[2.0,4.0,6.0]}]}"):
+                answer += connection.recv(65536)
+        connection.sendall(sent)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert sorted(json.loads(answer.partition(b"\r\n\r\n")[2])) == ["code", "error", "field", "hint"]
+
+
+def test_a_head_without_end_is_not_kept(port: int) -> None:
+    try:
+        answer = heard(connected(port, LINE + ENDLESS))
+    except (BrokenPipeError, ConnectionResetError):
+        answer = b""  # the hang-up overtook the answer, since bytes were still coming
+    assert answer[:10] in (b"", b"HTTP/1.1 4")
+
+
+def test_a_large_body_is_no_large_head(port: int) -> None:
+    body = REQUEST + b" " * 16 * MOST_HEAD
+    answer = httpx.post(f"http://127.0.0.1:{port}/v2/models/iris/infer", content=body)
+    assert answer.json()["outputs"][0]["data"] == [2, 4, 6]
+
+
+def test_many_who_say_nothing_keep_nobody_out(port: int) -> None:
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(400)]
+    try:
+        answer = httpx.post(f"http://127.0.0.1:{port}/v2/models/iris/infer", content=REQUEST)
+        assert answer.json()["outputs"][0]["data"] == [2, 4, 6]
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+# --- the rule, by a clock of the test ---
+
+
+class Connection:
+    def __init__(self, cycle: Any, unread: int) -> None:
+        self.cycle = cycle
+        self.unread = unread
+        self.transport = SimpleNamespace(get_write_buffer_size=lambda: self.unread, abort=self.abort)
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+BUSY, DONE = SimpleNamespace(response_complete=False), SimpleNamespace(response_complete=True)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "unread", "aborted"),
+    [(None, 0, True), (DONE, 0, True), (BUSY, 0, False), (BUSY, 5, True), (DONE, 5, True)],
+)
+def test_who_is_hung_up_on(cycle: Any, unread: int, aborted: bool) -> None:
+    connection, patience = Connection(cycle, unread), Patience(10)
+    for now in (0, 5, 10):
+        patience.look([connection], now)
+        assert not connection.aborted
+    patience.look([connection], 11)
+    assert connection.aborted is aborted
+
+
+def test_who_gets_on_is_not() -> None:
+    connection, patience = Connection(BUSY, 100), Patience(10)
+    for now in range(0, 100, 9):
+        connection.unread -= 1
+        patience.look([connection], now)
+    assert not connection.aborted
