@@ -24,15 +24,15 @@ class Guarded:
 
     cycle: Any
     transport: Any
-    _head = 0
+    head = 0
 
     def data_received(self, data: bytes) -> None:
         """What came in; it belongs to a head as long as no request comes of it and none waits for its body."""
         before = self.cycle
         in_head = before is None or not before.more_body
         super().data_received(data)  # type: ignore[misc]
-        self._head = self._head + len(data) if in_head and self.cycle is before else 0
-        if self._head > MOST_HEAD and not self.transport.is_closing():
+        self.head = self.head + len(data) if in_head and self.cycle is before else 0
+        if self.head > MOST_HEAD and not self.transport.is_closing():
             self._refuse(HeadTooLargeError(f"the request's head: expected at most {MOST_HEAD} bytes, got more"))
 
     def send_400_response(self, msg: str) -> None:
@@ -48,7 +48,10 @@ class Guarded:
 
 
 class Patience:
-    """Hangs up on callers who, for `limit` seconds, neither finish a request's head nor read what they asked for."""
+    """Hangs up on callers who, for `limit` seconds, neither finish what they say nor read what they asked for.
+
+    Connections that are kept for another request are uvicorn's to close.
+    """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
@@ -75,6 +78,7 @@ def idle(connection: Any) -> bool:
 
 
 def _mark(connection: Any) -> object:
-    """What must change for the caller to have got on; None while it's the server's turn."""
-    unread = connection.transport.get_write_buffer_size()
-    return (connection.cycle, unread) if unread or idle(connection) else None
+    """What must change for the caller to have got on; None while it's the server's turn, or nobody's."""
+    cycle, unread = connection.cycle, connection.transport.get_write_buffer_size()
+    begun = cycle is None or (cycle.response_complete and (connection.head or cycle.more_body))
+    return (cycle, unread) if unread or begun else None

@@ -179,6 +179,8 @@ async def infer(request: Request, plane: DataPlane) -> Response:
     model = plane.metadata(name, wanted)
     body = await read_body(request, plane.settings)
     length = _json_length(request)
+    if length == 0:
+        _check_raw(request)
     asked = read_raw(body, model.inputs) if length == 0 else read_request(body, length)
     async with while_connected(request):
         done = await plane.answer(name, wanted, asked)
@@ -209,6 +211,13 @@ def _json_length(request: Request) -> int | None:
     if text is not None and not text.isdecimal():
         raise BadRequestError(f"{JSON_LENGTH}: expected a number of bytes, got {text!r:.80}", field=JSON_LENGTH)
     return None if text is None else int(text)
+
+
+def _check_raw(request: Request) -> None:
+    """JSON taken for the bytes of numbers would be answered, and wrongly. Raises `BadRequestError`."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        message = f"{JSON_LENGTH} 0 announces a raw tensor, but the content type is application/json"
+        raise BadRequestError(message, field=JSON_LENGTH, hint="send a raw tensor as application/octet-stream")
 
 
 def _known_query(request: Request, known: Sequence[Mapping[str, Any]]) -> None:

@@ -151,6 +151,7 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         server_header=False,
         lifespan="on",
         backlog=2048,
+        timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type]  # a timer's seconds, whatever uvicorn says
         timeout_graceful_shutdown=settings.drain_timeout,
         forwarded_allow_ips=settings.trusted_proxies,
         ssl_certfile=settings.tls_cert or None,

@@ -106,6 +106,12 @@ class Settings:
     )
     max_pixels: int = setting(50_000_000, "most pixels (width times height) a photo may have", group=LIMITS, least=1)
     request_timeout: float = setting(60.0, "seconds until a request is given up with 504", group=LIMITS, least=0.001)
+    keep_alive: float = setting(
+        75.0,
+        "seconds that a connection is kept for another request; longer than a load balancer keeps it",
+        group=LIMITS,
+        least=0,
+    )
     rate_limit: float = setting(
         0.0,
         "requests a second that one key, or without keys one address, may send; 429 above it, 0 is no limit",

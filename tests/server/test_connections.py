@@ -29,7 +29,7 @@ def port(folder: Path) -> Iterator[int]:
 
 
 NEVER_DONE = [
-    *(b"", b"POST", LINE, LINE + b"X: y", WHOLE + LINE),
+    *(b"", b"POST", LINE, LINE + b"X: y"),
     LINE + b"Content-Length: 99\r\n\r\nfour",
     LINE + b"Transfer-Encoding: chunked\r\n\r\n3\r\nab",
 ]
@@ -38,6 +38,14 @@ NEVER_DONE = [
 def connected(port: int, sent: bytes) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)
     connection.sendall(sent)
+    return connection
+
+
+def asked(port: int) -> socket.socket:
+    """A connection that has had an answer already."""
+    connection, answer = connected(port, WHOLE), b""
+    while not answer.endswith(b"[2.0,4.0,6.0]}]}"):
+        answer += connection.recv(65536)
     return connection
 
 
@@ -51,9 +59,10 @@ def heard(connection: socket.socket) -> bytes:
 
 
 def test_who_never_finishes_is_hung_up_on(port: int) -> None:
-    connections = [connected(port, sent) for sent in NEVER_DONE]
+    connections = [asked(port), *(connected(port, sent) for sent in NEVER_DONE)]
+    connections[0].sendall(LINE)
     answers = [heard(connection) for connection in connections]  # or a timeout of the socket, which fails the test
-    assert [answer[9:12] for answer in answers] == [b"", b"", b"", b"", b"200", b"408", b"408"]
+    assert [answer[9:12] for answer in answers] == [b"", b"", b"", b"", b"", b"408", b"408"]
 
 
 def test_a_slow_head_doesnt_gain_time_by_trickling(port: int) -> None:
@@ -78,25 +87,22 @@ def test_a_slow_head_doesnt_gain_time_by_trickling(port: int) -> None:
             thread.join()
 
 
-@pytest.mark.parametrize("before", [b"", WHOLE], ids=["first", "second"])
+@pytest.mark.parametrize("second", [False, True], ids=["first", "second"])
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    "sent",
     [
-        *((b"nonsense\r\n\r\n", 400), (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400)),
-        *((LINE + b"X: a\r\n b\r\n\r\n", 400), (LINE + b"Content-Length: -5\r\n\r\n", 400)),
-        *((LINE + b"Content-Length: x\r\n\r\n", 400), (LINE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400)),
+        *(b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+        *(LINE + b"Content-Length: -5\r\n\r\n", LINE + b"Content-Length: x\r\n\r\n"),
+        LINE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
+    ids=range(5),
 )
-def test_what_is_not_http_is_told_so_as_json(port: int, before: bytes, sent: bytes, status: int) -> None:
-    with connected(port, before) as connection:
-        if before:
-            answer = b""
-            while not answer.endswith(b"[2.0,4.0,6.0]}]}"):
-                answer += connection.recv(65536)
-        connection.sendall(sent)
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 %d " % status)
-    assert sorted(json.loads(answer.partition(b"\r\n\r\n")[2])) == ["code", "error", "field", "hint"]
+def test_what_is_not_http_is_told_so_as_json(port: int, second: bool, sent: bytes) -> None:
+    connection = asked(port) if second else connected(port, b"")
+    connection.sendall(sent)
+    head, _, body = heard(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert sorted(json.loads(body)) == ["code", "error", "field", "hint"]
 
 
 def test_a_head_without_end_is_not_kept(port: int) -> None:
@@ -127,8 +133,9 @@ def test_many_who_say_nothing_keep_nobody_out(port: int) -> None:
 
 
 class Connection:
-    def __init__(self, cycle: Any, unread: int) -> None:
+    def __init__(self, cycle: Any, head: int, unread: int) -> None:
         self.cycle = cycle
+        self.head = head
         self.unread = unread
         self.transport = SimpleNamespace(get_write_buffer_size=lambda: self.unread, abort=self.abort)
         self.aborted = False
@@ -137,15 +144,21 @@ class Connection:
         self.aborted = True
 
 
-BUSY, DONE = SimpleNamespace(response_complete=False), SimpleNamespace(response_complete=True)
+BUSY, DONE, SENDING = (
+    SimpleNamespace(response_complete=done, more_body=more)
+    for done, more in ((False, False), (True, False), (True, True))
+)
 
 
 @pytest.mark.parametrize(
-    ("cycle", "unread", "aborted"),
-    [(None, 0, True), (DONE, 0, True), (BUSY, 0, False), (BUSY, 5, True), (DONE, 5, True)],
+    ("cycle", "head", "unread", "aborted"),
+    [
+        *((None, 0, 0, True), (None, 5, 0, True), (DONE, 0, 0, False), (DONE, 5, 0, True)),
+        *((BUSY, 0, 0, False), (BUSY, 0, 5, True), (DONE, 0, 5, True), (SENDING, 0, 0, True)),
+    ],
 )
-def test_who_is_hung_up_on(cycle: Any, unread: int, aborted: bool) -> None:
-    connection, patience = Connection(cycle, unread), Patience(10)
+def test_who_is_hung_up_on(cycle: Any, head: int, unread: int, aborted: bool) -> None:
+    connection, patience = Connection(cycle, head, unread), Patience(10)
     for now in (0, 5, 10):
         patience.look([connection], now)
         assert not connection.aborted
@@ -154,7 +167,7 @@ def test_who_is_hung_up_on(cycle: Any, unread: int, aborted: bool) -> None:
 
 
 def test_who_gets_on_is_not() -> None:
-    connection, patience = Connection(BUSY, 100), Patience(10)
+    connection, patience = Connection(BUSY, 0, 100), Patience(10)
     for now in range(0, 100, 9):
         connection.unread -= 1
         patience.look([connection], now)

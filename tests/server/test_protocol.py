@@ -166,6 +166,11 @@ def test_a_raw_body_is_not_empty(server: Any) -> None:
     assert (response.status_code, response.json()["field"]) == (400, "body")
 
 
+def test_json_is_no_raw_body(server: Any) -> None:
+    response = server.client.post("/v2/models/iris/infer", json={"inputs": []}, headers={LENGTH: "0"})
+    assert (response.status_code, response.json()["field"]) == (400, LENGTH)
+
+
 def test_tensors_at_odd_places_are_aligned() -> None:
     array = from_bytes(memoryview(b"_" + np.arange(2, dtype=np.float32).tobytes())[1:], "FP32", (2,), "x")
     assert array.flags.aligned
