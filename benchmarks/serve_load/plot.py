@@ -18,7 +18,9 @@ def plot(xs: Sequence[float], curves: Mapping[str, Sequence[float]], x_title: st
         inner = WIDTH - LEFT - MARGIN, HEIGHT - BOTTOM - MARGIN
         return LEFT + x / right * inner[0], HEIGHT - BOTTOM - y / top * inner[1]
 
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">']
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">'
+    ]
     parts.append(f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>')
     for value in _ticks(top):
         (x, y), (end, _) = place(0, value), place(right, value)

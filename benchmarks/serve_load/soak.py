@@ -1,7 +1,7 @@
 """Half an hour of mixed traffic against `lampion serve`, with models that change all the time; draws the memory held.
 
-    python benchmarks/serve_load/soak.py                       # 30 minutes; writes docs/soak.svg and a section of docs/performance.md
-    python benchmarks/serve_load/soak.py --minutes 2 --dry     # only prints
+python benchmarks/serve_load/soak.py                       # writes docs/soak.svg and into docs/performance.md
+python benchmarks/serve_load/soak.py --minutes 2 --dry     # only prints
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from page import machine, table, write  # noqa: E402
-from serve_load.plot import plot  # noqa: E402
-from serve_load.processes import files, resident, workers  # noqa: E402
-from serve_load.traffic import anything  # noqa: E402
 from server.callers import Tally, calling, percentile  # noqa: E402
 from server.conftest import digits, echo, iris, spin  # noqa: E402
 from server.processes import running  # noqa: E402
 from tqdm import tqdm  # noqa: E402
+
+from serve_load.plot import plot  # noqa: E402
+from serve_load.processes import files, resident, workers  # noqa: E402
+from serve_load.traffic import anything  # noqa: E402
 
 EVERY = 5.0  # seconds between two looks
 WARM = 0.2  # of the time; what is allocated until then is what serving takes
@@ -48,10 +49,19 @@ class Soak:
     reloads: int = 0
     tally: Tally = field(default_factory=Tally)
 
-    def growth(self) -> list[float]:
-        """Megabytes per hour of each worker after it is warm: the slope of the line through its samples."""
-        first = int(WARM * len(self.times))
-        return [float(np.polyfit(self.times[first:], held[first:], 1)[0] * 3600) for held in zip(*self.memory, strict=True)]
+    def workers(self) -> list[tuple[list[float], list[int]]]:
+        """Of each worker the megabytes and the open files, over time."""
+        held, opened = zip(*self.memory, strict=True), zip(*self.files, strict=True)
+        return [(list(one), list(other)) for one, other in zip(held, opened, strict=True)]
+
+    @property
+    def warm(self) -> int:
+        """The first sample that counts."""
+        return int(WARM * len(self.times))
+
+    def growth(self, held: list[float]) -> float:
+        """Megabytes per hour after it is warm: the slope of the line through the samples."""
+        return float(np.polyfit(self.times[self.warm :], held[self.warm :], 1)[0] * 3600)
 
 
 def models(folder: Path) -> None:
@@ -102,17 +112,26 @@ def told(done: Soak, minutes: float, rate: float) -> str:
     outcomes: Counter[str] = done.tally.outcomes
     right, left = done.tally.seconds("right"), outcomes["left"]
     other = {what: count for what, count in outcomes.items() if what not in ("right", "left")}
-    first = int(WARM * len(done.times))
+    warm = done.warm
     rows = [
-        [f"worker {number + 1}", f"{held[first]:.1f}", f"{held[-1]:.1f}", f"{max(held):.1f}", f"{slope:+.1f}", f"{open_[first]}", f"{open_[-1]}"]
-        for number, (held, open_, slope) in enumerate(zip(zip(*done.memory, strict=True), zip(*done.files, strict=True), done.growth(), strict=True))
-    ]  # fmt: skip
-    heads = ["", f"MB at {done.times[first] / 60:.0f} min", "at the end", "most", "MB per hour", "open files then", "at the end"]
+        *(
+            [
+                f"worker {number}",
+                *(f"{mb:.1f}" for mb in (held[warm], held[-1], max(held))),
+                f"{done.growth(held):+.1f}",
+            ]
+            + [f"{opened[warm]}", f"{opened[-1]}"]
+            for number, (held, opened) in enumerate(done.workers(), 1)
+        )
+    ]
+    then = f"{done.times[warm] / 60:.0f} min"
+    heads = ["", f"MB at {then}", "at the end", "most", "MB per hour", f"open files at {then}", "at the end"]
+    unwanted = ", ".join(f"{count} {what}" for what, count in other.items()) or "none"
     return (
-        f"{sum(outcomes.values()):,} requests in {minutes:g} minutes, {rate:g} a second, of JSON and binary tensors, photos in three forms, "
-        f"mistakes, monitors and callers who leave ({left:,}); {done.reloads} times a new version and a reload. "
-        f"As they should be: {len(right):,} answers, p50 {1000 * percentile(right, 50):.1f} ms, p99 {1000 * percentile(right, 99):.1f} ms; "
-        f"otherwise: {', '.join(f'{count} {what}' for what, count in other.items()) or 'none'}.\n\n{table(heads, rows)}"
+        f"{sum(outcomes.values()):,} requests in {minutes:g} minutes, {rate:g} a second: JSON and binary tensors, photos in "
+        f"three forms, mistakes, monitors, callers who leave ({left:,}); {done.reloads} times a new version and a reload. "
+        f"As they should be: {len(right):,} answers, p50 {1000 * percentile(right, 50):.1f} ms, "
+        f"p99 {1000 * percentile(right, 99):.1f} ms; otherwise: {unwanted}.\n\n{table(heads, rows)}"
     )
 
 
@@ -128,10 +147,10 @@ def main() -> None:
     text = told(done, args.minutes, args.rate)
     print(text)
     if not args.dry:
-        curves = {f"worker {number + 1}": held for number, held in enumerate(zip(*done.memory, strict=True))}
+        curves = {f"worker {number}": held for number, (held, _) in enumerate(done.workers(), 1)}
         (ROOT / "docs/soak.svg").write_text(plot([t / 60 for t in done.times], curves, "minutes", "MB resident"))
-        title = f"## Half an hour of everything\n\n![memory of each worker over time](soak.svg)\n\n`{Path(__file__).relative_to(ROOT)}`"
-        write("soak", f"{title}: {where}\n\n{text}")
+        title = "## Half an hour of everything\n\n![memory of each worker over time](soak.svg)"
+        write("soak", f"{title}\n\n`{Path(__file__).relative_to(ROOT)}`: {where}\n\n{text}")
 
 
 if __name__ == "__main__":
