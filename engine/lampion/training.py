@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from lampion.autograd import no_grad
+from lampion.compiling import compile
 from lampion.event_log import event_log
 from lampion.nn.functional import cross_entropy
 from lampion.nn.module import Module
@@ -38,6 +39,7 @@ def fit(
     validation: Iterable[Any] | None = None, metrics: Mapping[str, Metric] = ACCURACY, patience: int | None = None,
     clip_norm: float | None = None, accumulate: int = 1, checkpoint: Place | None = None,
     checkpoint_every: int | None = None, resume: bool = False, log_dir: Place | None = None, progress: bool | None = None,
+    compile: bool = False,
 ) -> History:  # fmt: skip
     """Trains `model` in place on batches (input, target) of `loader`, and gives what it measured.
 
@@ -48,7 +50,8 @@ def fit(
     `checkpoint` names a file to write after every epoch, and after every `checkpoint_every` updates. With `resume` the run goes
     on from there, if the file exists, and ends with the same bits as one that was never interrupted; model, optimizer,
     scheduler, loader and loss must be built as they were. `log_dir` gets event files for TensorBoard: `lampion[tensorboard]`.
-    `progress` shows a bar: True always, False never, None on a terminal.
+    `progress` shows a bar: True always, False never, None on a terminal. With `compile` each batch is one graph in onnxruntime
+    (see `lampion.compile`), with the same numbers; what can't be a graph runs as Python, and a warning says why.
 
     Raises ValueError for settings below 1 and for a loader without batches, FloatingPointError for a loss that is nan.
     """
@@ -59,11 +62,9 @@ def fit(
     if resume and checkpoint is not None and Path(checkpoint).exists():
         run.load(checkpoint)
 
+    steps = _Steps(model, run.optimizer, loss, metrics, accumulate, clip_norm, compile)
+
     def updated() -> None:
-        if clip_norm is not None:
-            clip_grad_norm_(model.parameters(), clip_norm)
-        run.optimizer.step()
-        run.optimizer.zero_grad()
         run.updates += 1
         if scheduler is not None and step_every_batch:
             scheduler.step()
@@ -73,10 +74,10 @@ def fit(
     with event_log(log_dir, run.updates) as log:
         while run.epoch < epochs and not run.history.stopped_early:
             with _bar(run, f"epoch {run.epoch + 1}/{epochs}", progress) as bar:
-                _train(run, bar, loss, metrics, accumulate, updated)
+                _train(run, bar, steps, accumulate, updated)
                 measured = run.sums.means() | {"lr": run.optimizer.param_groups[0]["lr"]}
                 if validation is not None:
-                    found = evaluate(model, validation, loss=loss, metrics=metrics)
+                    found = _means(model, validation, steps.score)
                     measured |= {f"val_{name}": value for name, value in found.items()}
                 bar.set_postfix(measured)
             log(measured, run.updates)
@@ -111,52 +112,98 @@ def evaluate(
     model: Module, loader: Iterable[Any], *, loss: Metric = cross_entropy, metrics: Mapping[str, Metric] = ACCURACY
 ) -> dict[str, float]:
     """The mean loss and metrics over the samples of `loader`, in eval mode and without gradients."""
+    return _means(model, loader, _scorer(model, loss, metrics))
+
+
+Score = Callable[[Any, Any], tuple[Tensor, dict[str, Any]]]
+
+
+def _scorer(model: Module, loss: Metric, metrics: Mapping[str, Metric]) -> Score:
+    """What gives loss and metrics of a batch."""
+
+    def score(input: Any, target: Any) -> tuple[Tensor, dict[str, Any]]:
+        output = model(input)
+        return loss(output, target), {name: metric(output.detach(), target) for name, metric in metrics.items()}
+
+    return score
+
+
+class _Steps:
+    """What is done with a batch: `score` it, `learn` from it, and `update`, which learning includes if `at_once`."""
+
+    def __init__(
+        self, model: Module, optimizer: Optimizer, loss: Metric, metrics: Mapping[str, Metric], accumulate: int,
+        clip_norm: float | None, compiled: bool,
+    ) -> None:  # fmt: skip
+        score = _scorer(model, loss, metrics)
+        parameters = list(model.parameters())
+
+        def learn(input: Any, target: Any) -> tuple[Tensor, dict[str, Any]]:
+            value, measured = score(input, target)
+            (value if accumulate == 1 else value * len(target)).backward()
+            return value.detach(), measured
+
+        def update() -> None:
+            if clip_norm is not None:
+                clip_grad_norm_(parameters, clip_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+
+        def once(input: Any, target: Any) -> tuple[Tensor, dict[str, Any]]:
+            found = learn(input, target)
+            update()
+            return found
+
+        self.at_once = compiled and accumulate == 1
+        train = once if self.at_once else learn
+        self.score: Score = compile(score) if compiled else score
+        self.learn: Score = compile(train) if compiled else train
+        self.update = update
+
+
+def _means(model: Module, loader: Iterable[Any], score: Score) -> dict[str, float]:
     was_training, sums = model.training, Sums()
     model.eval()
     with no_grad():
         for input, target in loader:
-            output = model(input)
-            _measure(sums, output, target, loss(output, target), metrics)
+            _measure(sums, target, *score(input, target))
     model.train(was_training)
     return sums.means()
 
 
 def _train(
-    run: Run, batches: Iterable[Any], loss: Metric, metrics: Mapping[str, Metric], accumulate: int,
-    updated: Callable[[], None],
+    run: Run, batches: Iterable[Any], steps: _Steps, accumulate: int, updated: Callable[[], None]
 ) -> None:  # fmt: skip
     """The rest of an epoch. Batches that make one update weigh as much as they have samples."""
     run.model.train()
     run.optimizer.zero_grad()
     waiting = samples = 0
     for input, target in batches:
-        output = run.model(input)
-        value = loss(output, target)
-        _measure(run.sums, output, target, value, metrics)
-        (value if accumulate == 1 else value * len(target)).backward()
+        _measure(run.sums, target, *steps.learn(input, target))
         run.batch, waiting, samples = run.batch + 1, waiting + 1, samples + len(target)
         if waiting == accumulate:
-            _scale_gradients(run, accumulate, samples)
-            updated()
+            _end_update(run, steps, accumulate, samples, updated)
             waiting = samples = 0
     if waiting:
-        _scale_gradients(run, accumulate, samples)
-        updated()
+        _end_update(run, steps, accumulate, samples, updated)
 
 
-def _scale_gradients(run: Run, accumulate: int, samples: int) -> None:
+def _end_update(run: Run, steps: _Steps, accumulate: int, samples: int, updated: Callable[[], None]) -> None:
     if accumulate > 1:
         for p in run.model.parameters():
             p.grad = None if p.grad is None else p.grad / samples
+    if not steps.at_once:
+        steps.update()
+    updated()
 
 
-def _measure(sums: Sums, output: Tensor, target: Tensor, value: Tensor, metrics: Mapping[str, Metric]) -> None:
-    if math.isnan(value.item()):
+def _measure(sums: Sums, target: Tensor, value: Tensor, measured: Mapping[str, Any]) -> None:
+    number = value.item()
+    if math.isnan(number):
         raise FloatingPointError(
             f"fit: the loss is nan after {sums.samples} samples; lower the learning rate or clip_norm"
         )
-    measured = {name: float(metric(output.detach(), target)) for name, metric in metrics.items()}
-    sums.add({"loss": value.item()} | measured, len(target))
+    sums.add({"loss": number} | {name: float(x) for name, x in measured.items()}, len(target))
 
 
 def _conclude(run: Run, measured: dict[str, float], by: str, patience: int | None, step_every_batch: bool) -> None:

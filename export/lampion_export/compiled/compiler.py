@@ -104,10 +104,14 @@ class Compiled:
         if any(id(t) in reached.heap.known for t in leaves):
             raise UnsupportedError("an argument is a Tensor that the function also reaches by itself")
         axes = self._axes(form, leaves)
-        program = Program(traced(self.function, form, names, reached, axes, True))
-        if not program.takes_gradients:
-            return Entry(program, reached, False)
-        return Entry(Program(traced(self.function, form, names, reached, axes, False)), reached, True)
+        step = traced(self.function, form, names, reached, axes, True)
+        program = Program(step)
+        takes_gradients = program.takes_gradients
+        if takes_gradients:
+            step = traced(self.function, form, names, reached, axes, False)
+            program = Program(step)
+        reached.leave_out([u.group for u in step.updates if id(u.group) not in step.inside])
+        return Entry(program, reached, takes_gradients)
 
     def _opened(self, form: Any) -> Any:
         """A form without the sizes that may vary."""

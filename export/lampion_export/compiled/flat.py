@@ -52,6 +52,7 @@ class Joining:
     def __init__(self, arrays: Arrays, in_memory: bool) -> None:
         self.arrays, self.in_memory = arrays, in_memory
         self.updates: list[Update] = []
+        self.inside: set[int] = set()  # ids of groups whose settings the graph knows
         self.joints: dict[tuple[int, ...], Joint] = {}
         self.equal: dict[int, list[Tensor]] = {}  # by the id of the first, Tensors without dims that stay equal
 
@@ -82,7 +83,12 @@ class Joining:
         elif len(members) > 1:
             self.join(optimizer, group, members)
         else:
-            [p] = members
+            self.inline(optimizer, group, members)
+
+    def inline(self, optimizer: Optimizer, group: dict[str, Any], members: list[Tensor]) -> None:
+        """Updates one by one."""
+        self.inside.add(id(group))
+        for p in members:
             optimizer.update(p, _gradient(p, group), group, optimizer.state[p])
 
     def postpone(self, optimizer: Optimizer, group: dict[str, Any], members: list[Tensor]) -> None:
@@ -103,6 +109,7 @@ class Joining:
 
     def join(self, optimizer: Optimizer, group: dict[str, Any], members: list[Tensor]) -> None:
         """One update whose formula runs on one long Tensor."""
+        self.inside.add(id(group))
         params, states = self.joint(members), [optimizer.state[p] for p in members]
         gradient = cat([p.grad.detach().reshape(-1) for p in members])  # type: ignore[union-attr]
         joints = {key: self.joint([s[key] for s in states]) for key, x in states[0].items() if x.ndim}
@@ -134,11 +141,7 @@ def _step_of(optimizer: Optimizer, joining: Joining) -> Callable[..., Any]:
                 if p.grad is not None:
                     alike.setdefault(_kind(p, optimizer.state.get(p), joining.arrays), []).append(p)
             for kind, members in alike.items():
-                if kind is not None:
-                    joining.update(optimizer, group, members)
-                    continue
-                for p in members:
-                    optimizer.update(p, _gradient(p, group), group, optimizer.state[p])
+                (joining.inline if kind is None else joining.update)(optimizer, group, members)
         return loss
 
     return step

@@ -38,6 +38,7 @@ class Reached:
         ]
         self._tables += [optimizer.state for optimizer in self.optimizers]
         self._settings = [(g, [n for n in g if n not in TRACED_SETTINGS and n != "params"]) for g in self.groups]
+        self._nonzero: list[tuple[dict[str, Any], list[str]]] = []
         self._modes = [vars(module) for module in self.modules]
         self._contents = list(chain.from_iterable(map(dict.values, self._tables)))  # kept, so that an id stays theirs
 
@@ -54,12 +55,24 @@ class Reached:
         """Which of the Tensors have a gradient now."""
         return [t._value.grad is not None for t in self.tensors]
 
+    def leave_out(self, groups: list[dict[str, Any]]) -> None:
+        """Takes optimizers' groups for what may change: of their numbers it only matters which are 0."""
+        left = {id(group) for group in groups}
+        plain = [
+            (g, [n for n in names if isinstance(g[n], (int, float))]) for g, names in self._settings if id(g) in left
+        ]
+        self._settings = [(g, names) for g, names in self._settings if id(g) not in left]
+        self._nonzero = [(g, names) for g, names in plain if names]
+
     def assumed(self) -> list[Any]:
         """What a trace takes for constant; another answer means that it has to be traced anew."""
         found: list[Any] = [grad_mode.enabled, *map(id, chain.from_iterable(map(dict.values, self._tables)))]
         found += [mode["training"] for mode in self._modes]
         for group, names in self._settings:
             found += [group[name] for name in names]
+            found.append(len(group["params"]))
+        for group, names in self._nonzero:
+            found += [bool(group[name]) for name in names]
             found.append(len(group["params"]))
         for space, variables in self._outside:
             values = [space.get(name) for name in variables]

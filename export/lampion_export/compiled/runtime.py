@@ -41,10 +41,11 @@ class Binding:
         self._binding: Any = session.wrapped.io_binding()._iobinding
         self._ort_value = OrtValue.ortvalue_from_numpy
         self._cpu = OrtDevice(OrtDevice.cpu(), OrtDevice.default_memory(), 0)
+        self._read: dict[str, Array] = {}  # onnxruntime keeps the memory, not the array that owns it
 
     def input(self, name: str, array: Array) -> None:
         """Reads an input from an array, without a copy where it lies row by row."""
-        contiguous = array if array.flags.c_contiguous else np.ascontiguousarray(array)
+        contiguous = self._read[name] = array if array.flags.c_contiguous else np.ascontiguousarray(array)
         self._binding.bind_ortvalue_input(name, self._ort_value(contiguous, self._cpu))
 
     def output(self, name: str, array: Array) -> None:

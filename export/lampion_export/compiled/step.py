@@ -39,6 +39,7 @@ class Step:
     settings: list[tuple[dict[str, Any], str, Value]]
     joints: list[Joint] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)  # that follow the graph
+    inside: set[int] = field(default_factory=set)  # ids of optimizers' groups whose settings the graph knows
     equal: list[list[Tensor]] = field(default_factory=list)
     draws: list[tuple[Primitive, Value]] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
@@ -75,7 +76,7 @@ def traced(
             step.results = [t._value for t in many]
             _check_results(step.results)
             changed = changes(memory.changed())
-            step.updates = joining.updates
+            step.updates, step.inside = joining.updates, joining.inside
             _keep_effects(step, leaves)
         finally:
             memory.put_back()

@@ -51,6 +51,6 @@ def _turned(x: ir.Value | None, before: ir.Node) -> ir.Value | None:
     if producer is not None and _is_turn(producer):
         return producer.inputs[0]
     turn = ir.node("Transpose", [x], {"perm": [1, 0]})
-    turn.outputs[0].name, turn.outputs[0].dtype = f"{x.name}_turned_for_{before.outputs[0].name}", x.dtype
+    turn.outputs[0].name, turn.outputs[0].type = f"{x.name}_turned_for_{before.outputs[0].name}", x.type
     before.graph.insert_before(before, turn)
     return turn.outputs[0]
