@@ -26,6 +26,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument("--stream", type=positive, metavar="PORT", help="show the picture with its labels over HTTP")
     parser.add_argument("--host", default="127.0.0.1", help="for --stream (default 127.0.0.1; 0.0.0.0 for everybody)")
+    parser.add_argument("--hold", metavar="70C|80ms", help="work less where it gets warmer, or slower, than this")
     parser.add_argument("--threads", type=positive, metavar="N", help="default: what `tune` found, else the fast cores")
 
 

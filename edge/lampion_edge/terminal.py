@@ -39,6 +39,11 @@ def complain(message: object, hint: str | None) -> None:
         print(f"hint: {hint}", file=sys.stderr)
 
 
+def say(message: object) -> None:
+    """Says on stderr what is no result, and no error either."""
+    print(message, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def silenced() -> Iterator[None]:
     """Keeps what native code writes to stderr from the user's screen, unless an error follows: then it may say why."""

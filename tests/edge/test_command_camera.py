@@ -67,6 +67,7 @@ def test_events_in_text(lampion_edge_command: Run, digits_path: Path, photos: Pa
         (["--source", "nowhere"], "nowhere: there is no such camera, file or folder"),
         (["--source", ".", "--off", "0.9"], "off: expected at most on, which is 0.6, got 0.9"),
         (["--source", ".", "--only", "cow"], "cow: the model has no such label, expected zero, one"),
+        (["--source", ".", "--hold", "70"], "hold: expected degrees such as 70C or a latency such as 80ms, got '70'"),
         (["--source", ".", "--gpio", "cow"], "gpio: expected PIN=LABEL such as 17=person, got 'cow'"),
         (["--source", ".", "--mqtt", "host"], "mqtt: expected mqtt://host:1883/topic, got 'host'"),
         (["--source", ".", "--webhook", "host"], "url: expected http://host:port"),

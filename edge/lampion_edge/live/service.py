@@ -8,22 +8,26 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from lampion_edge import board
 from lampion_edge.errors import InputError
 from lampion_edge.live.clock import Clock
 from lampion_edge.live.ending import orderly
 from lampion_edge.live.events import Event, Events
 from lampion_edge.live.frames import Camera, Frame, Reader
+from lampion_edge.live.governor import Governor, Latency, Temperature, ladder, parse_target
 from lampion_edge.live.latest import Latest
 from lampion_edge.live.outlets import Mqtt, Outlet, Pin, Webhook
 from lampion_edge.live.report import metrics, summary
+from lampion_edge.live.siblings import cheaper
 from lampion_edge.live.watching import Always, Seen, Sink, Watch
 from lampion_edge.notify import Notify
+from lampion_edge.opening import located
 from lampion_edge.posting import Post
 from lampion_edge.session import Session
 from lampion_edge.store.keeping import Keeper, Policy
 from lampion_edge.store.ring import Ring
 from lampion_edge.store.sending import Sender
-from lampion_edge.terminal import complain
+from lampion_edge.terminal import complain, say
 
 
 class Service:
@@ -45,7 +49,9 @@ class Service:
             sinks: list[Sink] = [] if keeper is None else [keeper]
             outlets += [] if keeper is None else [keeper.event]
             sinks += [lambda seen: self._tell(seen, outlets), lambda seen: self._notify.alive()]
-            watch = Watch(frames, Always(self._session), sinks, self._clock, complain)
+            governor = self._governor()
+            sinks += [] if governor is None else [governor]
+            watch = Watch(frames, governor or Always(self._session), sinks, self._clock, complain)
             if self._args.stream:
                 sinks.append(self._streamed(stack, watch, reader))
             self._session.warm_up()
@@ -74,6 +80,16 @@ class Service:
         if args.webhook:
             outlets.append(Webhook(Post(args.webhook), self._clock, complain))
         return outlets + ([Mqtt(args.mqtt)] if args.mqtt else [])
+
+    def _governor(self) -> Governor | None:
+        args = self._args
+        if not args.hold:
+            return None
+        unit, target = parse_target(args.hold)
+        sessions = cheaper(self._session, located(args.model).parent, args.threads)
+        reading = Temperature(board.temperature, self._clock) if unit == "C" else Latency()
+        margin = 3.0 if unit == "C" else 0.2 * target
+        return Governor(ladder(sessions, rarely=unit == "C"), reading, target, margin, self._clock, say)
 
     def _keeper(self, stack: ExitStack) -> Keeper | None:
         args = self._args
@@ -109,7 +125,7 @@ class Service:
         web.start()
         stack.callback(web.stop)
         stack.callback(overlay.close)
-        print(f"the picture is at http://{self._args.host}:{web.port}", file=sys.stderr, flush=True)
+        say(f"the picture is at http://{self._args.host}:{web.port}")
         return overlay
 
 
