@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lampion_edge import Card, TensorSpec
+from lampion_server import tracing
 from lampion_server.access import Access
 from lampion_server.caller import CALLER
 from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
@@ -102,6 +103,7 @@ class DataPlane:
         self.draining = False  # a signal has come: what was accepted is answered, nobody should send more
         self.ask_all: Callable[[Question], Awaitable[list[Any]]] = self._ask_myself
         self.metrics_text: Callable[[], Awaitable[bytes]] = self._own_metrics
+        self.traces = tracing.traces(self.settings)
         self.access = Access(self.settings)
         self._decoder = Decoder(own_cores(self.settings), self.settings.max_queue)
 
@@ -250,6 +252,8 @@ class DataPlane:
         """Answer what waits, then end all threads."""
         await asyncio.to_thread(self.repository.close)
         await asyncio.to_thread(self._decoder.close)
+        if self.traces:
+            await asyncio.to_thread(self.traces.close)
 
     async def _show(
         self, served: Model, task: Task, item: Any, top: int | None, threshold: float, deadline: float
@@ -257,6 +261,7 @@ class DataPlane:
         session = served.session
         inputs, decode = await self._decoder.decode(lambda: task.prepare(session, item, self.settings))
         self.metrics.decoded(served.name, decode)
+        tracing.decoded(served.name, decode)
         answer = await self._submit(served, inputs, None, deadline)
         return _Shown(served.tell(session, answer.outputs, top, threshold), answer, decode)
 

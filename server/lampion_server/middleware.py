@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 
@@ -16,16 +16,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import ClientGoneError, TooLargeError
 from lampion_server.settings import Settings
+from lampion_server.tracing import Traces
 
 access = logging.getLogger("lampion_server.access")
 Note = Callable[[Scope, int, float], None]
-_REQUEST_ID = re.compile(rb"[\w.-]{1,128}")
+REQUEST_ID = re.compile(rb"[\w.-]{1,128}")
 
 
 def wrapped(app: ASGIApp, plane: DataPlane) -> ASGIApp:
     """`app` inside all of the middleware."""
     layers: list[Callable[[ASGIApp], ASGIApp]] = [
         Envelope,
+        *([partial(Trace, traces=plane.traces)] if plane.traces else []),
         partial(Watch, note=log_access),
         partial(Watch, note=partial(count_request, plane)),
         *cors(plane.settings),
@@ -37,6 +39,12 @@ def wrapped(app: ASGIApp, plane: DataPlane) -> ASGIApp:
     return app
 
 
+def fresh_ids() -> Iterator[bytes]:
+    """Ids for requests: a random start and a counter, since a system call for each would cost more than all the rest here."""
+    start = os.urandom(4).hex()
+    return (f"{start}-{number}".encode() for number in count(1))
+
+
 class Envelope:
     """Gives each request an id, the caller's own if it sent a decent one, and returns it as X-Request-Id.
 
@@ -45,15 +53,13 @@ class Envelope:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        # A random start and a counter: a system call per request would cost more than all the rest of this class.
-        start = os.urandom(4).hex()
-        self.fresh = (f"{start}-{number}".encode() for number in count(1))
+        self.fresh = fresh_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         given = _header(scope, b"x-request-id")
-        request_id = given if _REQUEST_ID.fullmatch(given) else next(self.fresh)
+        request_id = given if REQUEST_ID.fullmatch(given) else next(self.fresh)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
 
         started = time.monotonic()
@@ -75,6 +81,39 @@ def cors(settings: Settings) -> list[Callable[[ASGIApp], ASGIApp]]:
     origins, every = list(settings.cors_origins), ["*"]
     options = {"allow_methods": every, "allow_headers": every, "expose_headers": told, "max_age": 3600}
     return [partial(CORSMiddleware, allow_origins=origins, **options)]  # type: ignore[arg-type]
+
+
+class Trace:
+    """A span for each request, with what it was about and how it ended."""
+
+    def __init__(self, app: ASGIApp, traces: Traces) -> None:
+        self.app = app
+        self.traces = traces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        attributes = {
+            "http.request.method": scope["method"],
+            "url.path": scope["path"],
+            "lampion.request_id": scope["state"]["request_id"],
+        }
+        with self.traces.request(scope["method"], headers, attributes) as span:
+
+            async def watched(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    span.set_attribute("http.response.status_code", status)
+                    if status >= 500:
+                        self.traces.failed(span, str(status))
+                await send(message)
+
+            await self.app(scope, receive, watched)
+            if route := route_of(scope):
+                span.update_name(f"{scope['method']} {route}")
+                span.set_attribute("http.route", route)
+        return None
 
 
 class Watch:
@@ -160,6 +199,13 @@ def count_request(plane: DataPlane, scope: Scope, status: int, seconds: float) -
     """Metrics of one request; names of models that don't exist are not kept, or callers could grow them without end."""
     model = scope.get("path_params", {}).get("model", "")
     plane.metrics.request(model if model in plane.repository.names() else "", status, seconds)
+
+
+def route_of(scope: Scope) -> str:
+    """The path with the names of its parameters in place of their values; empty where no route was found."""
+    names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    found = names or "endpoint" in scope
+    return "/".join(names.get(part, part) for part in scope["path"].split("/")) if found else ""
 
 
 def _header(scope: Scope, name: bytes) -> bytes:

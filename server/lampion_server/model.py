@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lampion_server import tracing
 from lampion_server.cache import ResponseCache
 from lampion_server.caller import CALLER
 from lampion_server.cost import Plan
@@ -43,6 +44,7 @@ class Model:
     last_used: float = field(default_factory=time.monotonic)
     tell: Callable[[Described, Mapping[str, Array], int | None, float], dict[str, Any]] = prediction
     platform: str = "onnxruntime_onnx"
+    traced: bool = True  # a pipeline's steps have their own spans
 
     async def submit(self, inputs: Arrays, outputs: Names = None, deadline: float | None = None) -> Answer:
         """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
@@ -57,6 +59,8 @@ class Model:
 
     async def _compute(self, inputs: Arrays, outputs: Names, deadline: float | None) -> Answer:
         answer = await self.scheduler.submit(inputs, outputs, deadline, CALLER.get().priority)
+        if self.traced:
+            tracing.computed(self.name, self.version, answer.queue, answer.compute, answer.rows)
         if self.shadow is not None:
             self.shadow.copy(inputs, outputs, answer.outputs)
         return answer

@@ -137,6 +137,16 @@ class Settings:
         "info", "how much is logged; info has a line per request", group=OPERATION, choices=LOG_LEVELS
     )
     log_format: str = setting("text", "lines for people, or JSON for machines", group=OPERATION, choices=LOG_FORMATS)
+    traces: str = setting(
+        "", "OpenTelemetry collector (OTLP over HTTP) that gets traces, such as http://localhost:4318", group=OPERATION
+    )
+    trace_share: float = setting(
+        1.0,
+        "share of the requests that are traced; those that a caller traces always are",
+        group=OPERATION,
+        least=0,
+        most=1,
+    )
     ray: bool = setting(False, "serve as replicas on Ray Serve, each with --cores", group=RAY)
     ray_address: str = setting("", "Ray cluster to serve on, or auto; empty starts one here", group=RAY)
     replicas: int = setting(1, "replicas, at least", group=RAY, least=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
 
 from lampion_server.access import OPEN, bearer
+from lampion_server.caller import CALLER, Caller, Priority
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import BadRequestError, ServerError, StartupError, as_server_error, error_body
 from lampion_server.grpc.health import NAME as HEALTH
@@ -24,13 +25,14 @@ from lampion_server.grpc.health import Health
 from lampion_server.grpc.methods import ADMINISTRATION, STREAMS, UNARY, as_message
 from lampion_server.grpc.schema import METHODS, POOL, SERVICE, message
 from lampion_server.keys import ADMIN, INFER
+from lampion_server.middleware import REQUEST_ID, fresh_ids
 from lampion_server.settings import Settings
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("lampion_server.access")
 
 # Beside the sentence an error carries its code, field and hint, as REST's JSON has them.
-ERROR_METADATA = "lampion-error-bin"
+ERROR_METADATA, REQUEST_ID_METADATA = "lampion-error-bin", "x-request-id"
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -43,6 +45,7 @@ _CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+_FRESH = fresh_ids()
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -133,7 +136,7 @@ def _stream(plane: DataPlane, name: str, kind: Any) -> Any:
 
 def _admit(plane: DataPlane, name: str, context: Context) -> None:
     """The caller's key and rate, as on REST. Raises what `Access.admit` raises."""
-    sent = {key: str(value) for key, value in context.invocation_metadata() or ()}
+    sent = _metadata(context)
     token = bearer(sent.get("authorization", ""), sent.get("x-api-key", ""))
     scope = OPEN if name in ("ServerLive", "ServerReady") else ADMIN if name in ADMINISTRATION else INFER
     plane.access.admit(scope, token, context.peer().rpartition(":")[0])
@@ -150,25 +153,64 @@ class _Watch:
 @asynccontextmanager
 async def _accounted(plane: DataPlane, name: str, context: Context) -> AsyncIterator[_Watch]:
     """The one place where an exception becomes a status; the call is counted and logged however it ends."""
-    started, watch = time.monotonic(), _Watch()
-    try:
-        yield watch
-        watch.status = 200
-    except Exception as error:
-        told = as_server_error(error)
-        watch.status = told.status
-        await _abort(context, name, error, told)
-    finally:
-        seconds = time.monotonic() - started
-        known = watch.model if watch.model in plane.repository.names() else ""
-        plane.metrics.request(known, watch.status, seconds)
-        access.info("grpc %s %s %d %.1f ms", name, known, watch.status, 1000 * seconds)
+    started, watch, sent = time.monotonic(), _Watch(), _metadata(context)
+    given = sent.get("x-request-id", "")
+    request_id = given if REQUEST_ID.fullmatch(given.encode()) else next(_FRESH).decode()
+    with _traced(plane, name, sent, request_id, watch):
+        try:
+            CALLER.set(Caller(request_id, None, _priority(sent)))
+            context.set_trailing_metadata(((REQUEST_ID_METADATA, request_id),))
+            yield watch
+            watch.status = 200
+        except Exception as error:
+            told = as_server_error(error)
+            watch.status = told.status
+            await _abort(context, name, error, told, request_id)
+        finally:
+            seconds = time.monotonic() - started
+            known = watch.model if watch.model in plane.repository.names() else ""
+            plane.metrics.request(known, watch.status, seconds)
+            _log_access(name, known, watch.status, seconds, request_id)
 
 
-async def _abort(context: Context, name: str, error: Exception, told: ServerError) -> None:
+def _log_access(name: str, model: str, status: int, seconds: float, request_id: str) -> None:
+    """One line per call, with the fields that REST's lines have."""
+    milliseconds = round(1000 * seconds, 1)
+    fields = {"method": "grpc", "path": name, "status": status, "ms": milliseconds, "request_id": request_id}
+    access.info("grpc %s %s %d %.1f ms %s", name, model, status, milliseconds, request_id, extra={"fields": fields})
+
+
+@contextmanager
+def _traced(plane: DataPlane, name: str, sent: Mapping[str, str], request_id: str, watch: _Watch) -> Iterator[None]:
+    """The span of a call, where calls are traced."""
+    if plane.traces is None:
+        yield
+        return
+    attributes = {"rpc.system": "grpc", "rpc.service": SERVICE, "rpc.method": name, "lampion.request_id": request_id}
+    with plane.traces.request(f"{SERVICE}/{name}", sent, attributes) as span:
+        try:
+            yield
+        finally:
+            code = grpc.StatusCode.OK if watch.status == 200 else _CODES.get(watch.status, grpc.StatusCode.INTERNAL)
+            span.set_attribute("rpc.grpc.status_code", code.value[0])
+            span.set_attribute("lampion.model", watch.model)
+            if watch.status >= 500:
+                plane.traces.failed(span, code.name)
+
+
+def _priority(sent: Mapping[str, str]) -> Priority:
+    return Priority.parse(sent["x-priority"], "x-priority") if "x-priority" in sent else Priority.NORMAL
+
+
+def _metadata(context: Context) -> dict[str, str]:
+    return {key: str(value) for key, value in context.invocation_metadata() or ()}
+
+
+async def _abort(context: Context, name: str, error: Exception, told: ServerError, request_id: str) -> None:
     if told.status == 500:
-        log.error("grpc %s failed", name, exc_info=error)
+        log.error("grpc %s failed, request id %s", name, request_id, exc_info=error)
     metadata: list[tuple[str, str | bytes]] = [(ERROR_METADATA, json.dumps(error_body(told)).encode())]
+    metadata += [(REQUEST_ID_METADATA, request_id)]
     metadata += [(key.lower(), value) for key, value in told.headers().items()]
     await context.abort(_CODES.get(told.status, grpc.StatusCode.INTERNAL), str(told), tuple(metadata))
 

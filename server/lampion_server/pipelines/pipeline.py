@@ -30,9 +30,9 @@ def wired(declaration: Declaration, find: Find, lease: Lease, settings: Settings
     cache = ResponseCache(settings.cache_bytes) if settings.cache_bytes else None
     runner, plan = Runner(wiring, lease, rows), Plan(1, 0, rows, {})
     face = Face(card(wiring))
-    return Model(
-        declaration.name, declaration.version, face, runner, plan, 0, cache, tell=_Teller(wiring), platform="pipeline"
-    )
+    model = Model(declaration.name, declaration.version, face, runner, plan, 0, cache)
+    model.tell, model.platform, model.traced = _Teller(wiring), "pipeline", False
+    return model
 
 
 class Face:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from lampion_edge import EdgeError
+from lampion_server import tracing
 from lampion_server.datatypes import Array
 from lampion_server.errors import BadRequestError, ModelFailedError, OverloadedError, ServerError, as_server_error
 from lampion_server.model import Model
@@ -44,15 +45,13 @@ class Runner:
         done: dict[str, Arrays] = {}
         queue = compute = 0.0
         for step in self._wiring.declaration.steps:
+            given = {name: _carried(wire, inputs, done) for name, wire in step.inputs.items()}
             try:
-                given = {name: _carried(wire, inputs, done) for name, wire in step.inputs.items()}
-                if isinstance(step, Ask):
-                    answer = await self._ask(step, given, deadline)
-                    done[step.name], queue, compute = answer.outputs, queue + answer.queue, compute + answer.compute
-                else:
-                    started = time.monotonic()
-                    done[step.name] = await asyncio.to_thread(self._crop, step, given)
-                    compute += time.monotonic() - started
+                with tracing.part(f"step {step.name}"):
+                    answer = await (
+                        self._ask(step, given, deadline) if isinstance(step, Ask) else self._cut(step, given)
+                    )
+                done[step.name], queue, compute = answer.outputs, queue + answer.queue, compute + answer.compute
             except (ServerError, EdgeError) as error:
                 raise _at(step.name, error) from error
         declared = self._wiring.declaration.outputs
@@ -79,9 +78,11 @@ class Runner:
             for name, spec in self._wiring.steps[step.name].items()
         }
 
-    def _crop(self, step: Crop, given: Arrays) -> Arrays:
-        shape = self._wiring.images[step.name]
-        return cropped(step, shape, given["crop"], given.get("boxes"), given.get("scores"))
+    async def _cut(self, step: Crop, given: Arrays) -> Answer:
+        started, shape = time.monotonic(), self._wiring.images[step.name]
+        arguments = step, shape, given["crop"], given.get("boxes"), given.get("scores")
+        outputs = await asyncio.to_thread(cropped, *arguments)
+        return Answer(outputs, queue=0.0, compute=time.monotonic() - started, rows=0)
 
 
 def _carried(wire: Wire, inputs: Arrays, done: dict[str, Arrays]) -> Array:
