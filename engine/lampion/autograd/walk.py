@@ -66,12 +66,14 @@ def run(
     retain_graph: bool,
     create_graph: bool,
     walks: Callable[[Node], bool] = lambda node: True,
+    hooks: bool = True,
 ) -> dict[Any, Tensor]:
     """One walk from the newest node to the oldest. Accumulates into leaves, or into the result for `targets`.
 
-    Of the nodes that are reached, it goes through those that it `walks`.
+    Of the nodes that are reached, it goes through those that it `walks`. Without `hooks` none is called: it is part of
+    another walk.
     """
-    walk = _Walk(None if targets is None else {v.key for v in targets}, create_graph)
+    walk = _Walk(None if targets is None else {v.key for v in targets}, create_graph, hooks)
     with SetGrad(create_graph):
         for value, seed in zip(roots, seeds, strict=True):
             walk.keep_apart(seed)
@@ -93,9 +95,10 @@ def run(
 class _Walk:
     """What is under way during one backward: gradients sent to nodes that were not visited yet."""
 
-    def __init__(self, wanted: set[Any] | None, create_graph: bool) -> None:
+    def __init__(self, wanted: set[Any] | None, create_graph: bool, hooks: bool) -> None:
         self.wanted = wanted
         self.create_graph = create_graph
+        self.hooks = hooks
         self.found: dict[Any, Tensor] = {}
         self.queue: list[tuple[int, Node]] = []
         self.sent: dict[Node, list[Any]] = {}
@@ -114,14 +117,14 @@ class _Walk:
             heapq.heappush(self.queue, (-node.order, node))
         before = grads[value.index]
         grads[value.index] = g if before is None else before + g
-        if value.hooks or value.retains_grad:
+        if (value.hooks or value.retains_grad) and self.hooks:
             observers = self.observers.setdefault(node, [])
             if value not in observers:
                 observers.append(value)
 
     def arrive(self, leaf: Value, g: Tensor) -> None:
         """A gradient has come to a leaf."""
-        g = _hooked(leaf, g)
+        g = _hooked(leaf, g) if self.hooks else g
         if self.wanted is None:
             if leaf.grad is None:
                 leaf.grad = self.keep_apart(g)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy as np
 from lampion.errors import UntraceableError
 from lampion.ops.analysis import sqrt
 from lampion.ops.arithmetic import abs, clamp
+from lampion.ops.fused import Arrays, Fused, alike, numbers
 from lampion.ops.matmul import matmul
 from lampion.symbolic import SymInt, broadcast_shapes, may_agree
+from lampion.tape import Array
 from lampion.tensor import Tensor
 
 
@@ -20,8 +23,46 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise RuntimeError(
             f"linear: weight {list(weight.shape)} expects input [..., {weight.shape[-1]}], got {list(input.shape)}"
         )
-    out = matmul(input, weight.t())
-    return out if bias is None else out + bias
+    out: Tensor = _LINEAR(input, weight) if bias is None else _LINEAR(input, weight, bias)
+    return out
+
+
+class Linear(Fused):
+    """x [..., in], weight [out, in], and perhaps bias [out], in one matrix product."""
+
+    def plain(self, *inputs: Tensor) -> Tensor:
+        x, weight, *bias = inputs
+        out = matmul(x, weight.t())
+        return out + bias[0] if bias else out
+
+    def has_kernel(self, *inputs: Tensor) -> bool:
+        w = inputs[1]._value.data
+        if w.ndim != 2 or (len(inputs) == 3 and inputs[2]._value.data.shape != w.shape[:1]):
+            return False
+        return alike(*inputs)
+
+    def kernel(self, x: Array, w: Array, *bias: Array) -> Array:
+        out: Array = _rows(x) @ w.T
+        if bias:
+            out += bias[0]
+        return out if x.ndim == 2 else out.reshape(*x.shape[:-1], len(w))
+
+    def kernel_gradient(self, sent: Arrays, given: Any, inputs: Any, wanted: Sequence[bool]) -> Arrays:
+        g = _rows(sent[0])
+        x, w, *bias = inputs
+        return (
+            (g @ numbers(w)).reshape(x.shape) if wanted[0] else None,
+            g.T @ _rows(numbers(x)) if wanted[1] else None,
+            *[g.sum(0) if wanted[2] else None for _ in bias],
+        )
+
+
+def _rows(x: Any) -> Array:
+    rows: Array = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    return rows
+
+
+_LINEAR = Linear()
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

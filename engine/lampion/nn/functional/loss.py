@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from lampion.ops.analysis import exp, log
 from lampion.ops.arithmetic import abs, clamp, minimum, relu
 from lampion.ops.comparison import where
 from lampion.ops.create import full_like
+from lampion.ops.fused import Arrays, Fused, alike, numbers
 from lampion.ops.reduce import mean
 from lampion.ops.reduce import sum as total
 from lampion.symbolic import may_agree
+from lampion.tape import Array, grad_mode
 from lampion.tensor import Tensor
 
 
@@ -47,6 +50,11 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"cross_entropy: expected label_smoothing between 0 and 1, got {label_smoothing}")
     dim = 0 if input.ndim == 1 else 1
+    usual = weight is None and label_smoothing == 0 and input.ndim > 1 and reduction in ("mean", "sum", "none")
+    if usual and target.dtype.category == dtypes.INTEGER:
+        _check_classes(input, target, ignore_index, dim)
+        loss: Tensor = CrossEntropy(ignore_index, reduction)(input, target)
+        return loss
     logp = log_softmax(input, dim)
     if target.is_floating_point():
         return _soft_cross_entropy(logp, target, weight, reduction, label_smoothing, dim)
@@ -60,6 +68,62 @@ def cross_entropy(
     else:
         smooth = reduced(smooth, reduction)
     return (1 - label_smoothing) * hard + label_smoothing / input.shape[dim] * smooth
+
+
+class CrossEntropy(Fused):
+    """Logits [n, classes, ...] and int classes [n, ...] to the loss, without the logarithms in between."""
+
+    def __init__(self, ignore_index: int, reduction: str) -> None:
+        self.ignore_index, self.reduction = ignore_index, reduction
+
+    def plain(self, *inputs: Tensor) -> Tensor:
+        x, target = inputs
+        return nll_loss(log_softmax(x, 1), target, None, self.ignore_index, self.reduction)
+
+    def has_kernel(self, *inputs: Tensor) -> bool:
+        return alike(inputs[0])
+
+    def kernel(self, x: Array, target: Array) -> Any:
+        rows, classes = np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]), target.reshape(-1)
+        with np.errstate(
+            invalid="ignore", divide="ignore"
+        ):  # nothing but -inf gives nan, and so does a mean of nothing
+            top = rows.max(-1, keepdims=True, initial=-np.inf)
+            shares = np.exp(rows - top)
+            total = shares.sum(-1, keepdims=True)
+            shares /= total
+            places, counts = self._counted(classes)
+            losses = (np.log(total) + top)[:, 0] - rows[np.arange(len(rows)), places]
+            losses = losses if counts is None else np.where(counts, losses, 0)
+            if self.reduction == "none":
+                loss = losses.reshape(target.shape)
+            else:
+                loss = losses.sum()
+                loss = loss / x.dtype.type(_number_of(classes, counts)) if self.reduction == "mean" else loss
+        return (np.asarray(loss, x.dtype), shares) if grad_mode.enabled else np.asarray(loss, x.dtype)
+
+    def kernel_gradient(self, sent: Arrays, given: Any, inputs: Any, wanted: Sequence[bool]) -> Arrays:
+        shares, (x, target) = numbers(given[1]), inputs
+        classes = numbers(target).reshape(-1)
+        places, counts = self._counted(classes)
+        g: Any = sent[0] if sent[0] is not None else np.zeros_like(given[0])
+        if self.reduction == "mean":
+            g = g / max(_number_of(classes, counts), 1)
+        g = np.broadcast_to(g.reshape(-1), classes.shape) if counts is None else np.where(counts, g.reshape(-1), 0)
+        dx = shares * g[:, None]
+        dx[np.arange(len(dx)), places] -= g
+        if x.ndim > 2:
+            dx = np.ascontiguousarray(np.moveaxis(dx.reshape(*target.shape, x.shape[1]), -1, 1))
+        return dx.astype(x.dtype, copy=False), None
+
+    def _counted(self, classes: Array) -> tuple[Array, Array | None]:
+        """The classes, and which of them count if not all do."""
+        counts = classes != self.ignore_index
+        return (classes, None) if counts.all() else (np.where(counts, classes, 0), counts)
+
+
+def _number_of(classes: Array, counts: Array | None) -> int:
+    return len(classes) if counts is None else int(counts.sum())
 
 
 def linear_cross_entropy(
@@ -134,7 +198,7 @@ def _check_classes(input: Tensor, target: Tensor, ignore_index: int, dim: int) -
             f"cross_entropy: expected target {expected} for input {list(input.shape)}, got {list(target.shape)}"
         )
     classes, known = target._value.data, input.shape[dim]
-    if isinstance(classes, np.ndarray):
+    if isinstance(classes, np.ndarray) and classes.size and not (classes.min() >= 0 and classes.max() < known):
         bad = classes[((classes < 0) | (classes >= known)) & (classes != ignore_index)]
         if bad.size:
             raise IndexError(f"cross_entropy: target {bad[0]} is out of bounds for {known} classes")

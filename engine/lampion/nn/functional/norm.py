@@ -1,14 +1,18 @@
-"""Normalization, as composites."""
+"""Normalization."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from lampion import dtypes
 from lampion.autograd import no_grad
+from lampion.kernels import norm as kernel
 from lampion.ops.analysis import rsqrt
+from lampion.ops.fused import Arrays, Fused, alike, numbers
 from lampion.ops.reduce import mean
 from lampion.symbolic import may_agree, numel, same
+from lampion.tape import Array, grad_mode
 from lampion.tensor import Tensor
 
 
@@ -31,16 +35,80 @@ def batch_norm(
         raise ValueError(
             f"batch_norm: expected more than 1 value per channel when training, got input {list(input.shape)}"
         )
-    centre = mean(input, dims, keepdim=True)
-    centred = input - centre
-    var = mean(centred * centred, dims, keepdim=True)
+    given = [x for x in (weight, bias) if x is not None]
+    out, centre, var = BatchNorm(eps, weight is not None, bias is not None)(input, *given)
     if not same(count, 0):  # nothing to learn from
         _track(running_mean, centre, momentum)
-        _track(running_var, var * count / (count - 1), momentum)
-    around = (-1, *[1] * (input.ndim - 2))
-    scale = rsqrt(var + eps) if weight is None else rsqrt(var + eps) * weight.reshape(around)
-    out = centred * scale
-    return out if bias is None else out + bias.reshape(around)
+        _track(running_var, var.detach() * count / (count - 1), momentum)
+    result: Tensor = out
+    return result
+
+
+class _Standardizing(Fused):
+    """Base: x with mean 0 and variance 1, then * weight and + bias, where they are given."""
+
+    def __init__(self, eps: float, weight: bool, bias: bool) -> None:
+        self.eps, self.weight, self.bias = eps, weight, bias
+
+    def has_kernel(self, *inputs: Tensor) -> bool:
+        return alike(*inputs) and inputs[0]._value.data.size > 0
+
+    def split(self, affine: Sequence[Any]) -> tuple[Any, Any]:
+        """Weight and bias by name, None for one that isn't given."""
+        return affine[0] if self.weight else None, affine[-1] if self.bias else None
+
+
+class BatchNorm(_Standardizing):
+    """`batch_norm` while training: [n, c, ...] to the same, and mean and variance [1, c, 1...] of every channel."""
+
+    @property
+    def outputs(self) -> int:
+        return 3
+
+    def plain(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, *affine = inputs
+        weight, bias = self.split(affine)
+        dims, around = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
+        centre = mean(x, dims, keepdim=True)
+        centred = x - centre
+        var = mean(centred * centred, dims, keepdim=True)
+        scale = rsqrt(var + self.eps) if weight is None else rsqrt(var + self.eps) * weight.reshape(around)
+        out = centred * scale
+        return out if bias is None else out + bias.reshape(around), centre, var
+
+    def kernel(self, x: Array, *affine: Array) -> Any:
+        weight, bias = self.split(affine)
+        out, centre, var, normed, deviation = kernel.batch_norm(x, weight, bias, self.eps)
+        return (out, centre, var, normed, deviation) if grad_mode.enabled else (out, centre, var)
+
+    def kernel_gradient(self, sent: Arrays, given: Any, inputs: Any, wanted: Sequence[bool]) -> Arrays:
+        weight, _ = self.split([None if w is None else numbers(w) for w in inputs[1:]])
+        normed, deviation = map(numbers, given[3:])
+        dx, dw, db = kernel.batch_norm_gradient(sent[0], normed, deviation, weight, wanted[0])
+        return dx, *[dw] * self.weight, *[db] * self.bias
+
+
+class LayerNorm(_Standardizing):
+    """`layer_norm` over the last `dims` dims."""
+
+    def __init__(self, eps: float, weight: bool, bias: bool, dims: int) -> None:
+        super().__init__(eps, weight, bias)
+        self.dims = dims
+
+    def plain(self, *inputs: Tensor) -> Tensor:
+        x, *affine = inputs
+        normed, _, _ = _standardized(x, list(range(x.ndim - self.dims, x.ndim)), self.eps)
+        return _affine(normed, *self.split(affine), 0)
+
+    def kernel(self, x: Array, *affine: Array) -> Any:
+        out, normed, deviation = kernel.layer_norm(x, *self.split(affine), self.dims, self.eps)
+        return (out, normed, deviation) if grad_mode.enabled else out
+
+    def kernel_gradient(self, sent: Arrays, given: Any, inputs: Any, wanted: Sequence[bool]) -> Arrays:
+        weight, _ = self.split([None if w is None else numbers(w) for w in inputs[1:]])
+        normed, deviation = map(numbers, given[1:])
+        dx, dw, db = kernel.layer_norm_gradient(sent[0], normed, deviation, weight, self.dims)
+        return dx, *[dw] * self.weight, *[db] * self.bias
 
 
 def _scaled(
@@ -88,8 +156,9 @@ def layer_norm(
 ) -> Tensor:  # fmt: skip
     """(x - mean) / sqrt(var + eps) * weight + bias over the last dims, which are `normalized_shape` (Ba et al. 2016)."""
     _check_tail("layer_norm", input, normalized_shape)
-    normed, _, _ = _standardized(input, _tail(input, normalized_shape), eps)
-    return _affine(normed, weight, bias, 0)
+    given = [x for x in (weight, bias) if x is not None]
+    out: Tensor = LayerNorm(eps, weight is not None, bias is not None, len(normalized_shape))(input, *given)
+    return out
 
 
 def rms_norm(

@@ -5,18 +5,23 @@ A step takes what the input gives to the gates, the state and its weights to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from lampion.control import scan
+from lampion.kernels import recurrent as kernels
+from lampion.kernels.recurrent import Kernel, weight_gradients
 from lampion.nn.functional.linear import linear
 from lampion.ops.analysis import sigmoid, tanh
 from lampion.ops.arithmetic import relu
 from lampion.ops.comparison import where
 from lampion.ops.create import arange, zeros
-from lampion.ops.fused import Fused
+from lampion.ops.fused import Arrays, Fused, alike, numbers
 from lampion.ops.shape import cat, chunk, stack
 from lampion.symbolic import Spec, SymInt
+from lampion.tape import Array, grad_mode
 from lampion.tensor import Tensor
 
 State = tuple[Tensor, ...]
@@ -71,8 +76,10 @@ class Layer(Fused):
     behind the end of a sequence, and the last state.
     """
 
+    operator = True
     gates: ClassVar[int]
     step: Step
+    of_arrays: ClassVar[Kernel]
 
     def __init__(
         self, sizes: tuple[int, ...], directions: int, bias: bool, state: bool = False, lengths: bool = False
@@ -97,6 +104,62 @@ class Layer(Fused):
         time, n, _ = x.shape
         out = Spec((time, n, self.directions * self.sizes[0]), x.dtype)
         return out, *[Spec((self.directions, n, size), x.dtype) for size in self.sizes]
+
+    @property
+    def outputs(self) -> int:
+        return 1 + len(self.sizes)
+
+    def has_kernel(self, *inputs: Tensor) -> bool:
+        return not (self.lengths or self.projected) and alike(*inputs)
+
+    def kernel(self, *arrays: Array) -> tuple[Array, ...]:
+        x, _, _, weights = self.split(arrays)
+        ways = [
+            self.of_arrays.forward(self._turned(x, i), self._first(arrays, i), self._of_way(w))
+            for i, w in enumerate(weights)
+        ]
+        outs = [self._turned(out, i) for i, (out, _, _) in enumerate(ways)]
+        out = np.ascontiguousarray(outs[0]) if len(outs) == 1 else np.concatenate(outs, -1)
+        last = [np.stack([end[k] for _, end, _ in ways]) for k in range(len(self.sizes))]
+        saved = [array for _, _, kept in ways for array in kept] if grad_mode.enabled else []
+        return out, *last, *saved
+
+    def kernel_gradient(self, sent: Arrays, given: Any, inputs: Any, wanted: Sequence[bool]) -> Arrays:
+        arrays = tuple(map(numbers, inputs))
+        x, _, _, weights = self.split(arrays)
+        saved, size = list(map(numbers, given[self.outputs :])), self.sizes[0]
+        each = len(saved) // self.directions
+        dx, firsts, dweights = None, [], []
+        for i, w in enumerate(weights):
+            turned, first, of_way = self._turned(x, i), self._first(arrays, i), self._of_way(w)
+            h, dh = (
+                self._turned(a[..., i * size : (i + 1) * size], i)
+                for a in (numbers(given[0]), np.zeros_like(given[0]) if sent[0] is None else sent[0])
+            )
+            ends = tuple(np.zeros_like(f) if g is None else g[i] for f, g in zip(first, sent[1:], strict=False))
+            kept = tuple(saved[i * each : (i + 1) * each])
+            of_input, of_state, dfirst = self.of_arrays.gradient(first, of_way, h, kept, dh, ends)
+            dweights += weight_gradients(turned, h, first[0], of_input, of_state, self.bias)
+            firsts.append(dfirst)
+            if wanted[0]:
+                share = self._turned(of_input, i).reshape(-1, of_input.shape[-1]) @ of_way[0]
+                dx = share if dx is None else dx + share
+        states = [np.stack([way[k] for way in firsts]) for k in range(len(self.sizes))] if self.state else []
+        return None if dx is None else dx.reshape(x.shape), *states, *dweights
+
+    def _turned(self, x: Array, way: int) -> Array:
+        """The steps in the order of a direction."""
+        return x[::-1] if way else x
+
+    def _first(self, arrays: tuple[Array, ...], way: int) -> tuple[Array, ...]:
+        """The state that a direction begins with."""
+        x, _, first, _ = self.split(arrays)
+        if first:
+            return tuple(h[way] for h in first)
+        return tuple(np.zeros((x.shape[1], size), x.dtype) for size in self.sizes)
+
+    def _of_way(self, weights: tuple[Array, ...]) -> Any:
+        return weights if self.bias else (*weights, None, None)
 
     def plain(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         x, lengths, first, weights = self.split(inputs)
@@ -156,22 +219,22 @@ class Layer(Fused):
 class TanhLayer(Layer):
     """Elman 1990."""
 
-    gates, step = 1, staticmethod(tanh_step)
+    gates, step, of_arrays = 1, staticmethod(tanh_step), kernels.TANH
 
 
 class ReluLayer(Layer):
     """Elman's with relu."""
 
-    gates, step = 1, staticmethod(relu_step)
+    gates, step, of_arrays = 1, staticmethod(relu_step), kernels.RELU
 
 
 class GruLayer(Layer):
     """Cho et al. 2014."""
 
-    gates, step = 3, staticmethod(gru_step)
+    gates, step, of_arrays = 3, staticmethod(gru_step), kernels.GRU
 
 
 class LstmLayer(Layer):
     """Hochreiter and Schmidhuber 1997."""
 
-    gates, step = 4, staticmethod(lstm_step)
+    gates, step, of_arrays = 4, staticmethod(lstm_step), kernels.LSTM
