@@ -84,7 +84,7 @@ def life(publish: Callable[..., Path], key: Path, tmp_path_factory: pytest.TempP
     disk = Recording(root)
     repository = Repository(root / "models", disk)
     steps: list[Step] = []
-    published = {version: publish(version) for version in ("1", "2", "3", "4", "5", "6")}
+    published = {version: publish(version) for version in map(str, range(1, 10))}
 
     def step(name: str, do: Callable[[], object], *also: str) -> None:
         first, before = len(disk.deeds), current(repository)
@@ -101,17 +101,20 @@ def life(publish: Callable[..., Path], key: Path, tmp_path_factory: pytest.TempP
 
         return fails
 
-    def killed() -> None:
-        """The updater dies just before it makes the version current."""
+    def dies(version: str, last: str, name: str) -> Callable[[], object]:
+        """The updater is killed just after it did `last` to a file or folder whose name ends in `name`."""
 
         def die(number: int) -> None:
-            if disk.deeds[-1][0] == "sync" and (root / "models" / "versions" / newest).is_dir():
+            verb, *args = disk.deeds[-1]
+            if verb == last and args[-1][-1].endswith(name):
                 raise KeyboardInterrupt
 
-        newest = signature.Signed.from_json(published["5"].with_name("digits.onnx.sig").read_bytes(), "").id
-        disk.before = die
-        broken(updated("5"), KeyboardInterrupt)()
-        disk.before = lambda number: None
+        def killed() -> None:
+            disk.before = die
+            broken(updated(version), KeyboardInterrupt)()
+            disk.before = lambda number: None
+
+        return killed
 
     def healthy() -> None:
         start = begin(repository)
@@ -131,11 +134,14 @@ def life(publish: Callable[..., Path], key: Path, tmp_path_factory: pytest.TempP
     assert current(repository) == "2"
     step("the next one", updated("4"))
     step("back by hand", lambda: roll_back(repository))
-    step("the updater dies", killed)
+    step("the updater dies just before it switches", dies("5", "sync", "versions"))
     step("and again", updated("5"))
     step("it is healthy", healthy)
-    assert (current(repository), repository.state.previous is not None) == ("5", True)
-    return Life(disk.deeds, steps, published["6"])
+    step("a version that nobody started yet", updated("6"))
+    step("the updater dies just after it switched", dies("7", "rename", "state.json"))
+    step("and again", updated("8"), "6")  # of which the disk may not have heard
+    assert (current(repository), version_of(str(repository.state.previous))) == ("8", "5")
+    return Life(disk.deeds, steps, published["9"])
 
 
 def start(device: Path, expected: set[str | None], life: Life, key: Path, *, opened: bool, updated: bool) -> None:
@@ -156,7 +162,7 @@ def start(device: Path, expected: set[str | None], life: Life, key: Path, *, ope
         assert session.predict(np.zeros((28, 28), np.uint8)).labels
     if updated:
         update(repository, Slowly(life.newest))
-        assert (current(repository), repository.proved(str(repository.state.current))) == ("6", True)
+        assert (current(repository), repository.proved(str(repository.state.current))) == ("9", True)
 
 
 def pull(life: Life, key: Path, folder: Path, kinds: Callable[[int], list[Loss]], *, thorough: bool) -> int:
@@ -202,7 +208,7 @@ def test_pulled_again_while_it_mends_itself(life: Life, key: Path, tmp_path: Pat
         for again, second in cuts(recording.deeds):
             if again >= there:
                 device = put(left(second, Chance(again)), tmp_path / "second")
-                start(device, life.expected(number) | {"6"}, life, key, opened=False, updated=False)
+                start(device, life.expected(number) | {"9"}, life, key, opened=False, updated=False)
                 shutil.rmtree(device)
         shutil.rmtree(first)
 
