@@ -41,9 +41,10 @@ INFO = _command("info", "show what a model file says of itself")
 EMULATE = _command("emulate", "run a command on a simulated Raspberry Pi")
 CAMERA = _command("camera", "label what a camera sees, for days")
 UPDATE = _command("update", "fetch a newer version of a model, prove it and switch to it")
+LISTEN = _command("listen", "label what a microphone hears, for days")
 SERVE = _command("serve", "answer over REST on this device")
 UNIT = _command("unit", "print a systemd unit that runs a command for ever")
-COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, CAMERA, SERVE, UNIT, UPDATE, EMULATE)
+COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, CAMERA, LISTEN, SERVE, UNIT, UPDATE, EMULATE)
 
 
 def run_command(command: Command, args: Namespace) -> int:

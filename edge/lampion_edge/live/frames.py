@@ -59,7 +59,7 @@ class Reader:
             if self._stopped or not self._camera.lasting or not self._frames.count:
                 return self._frames.end(error)
             pause = 1.0 if worked else min(2 * pause, _LONGEST_PAUSE)
-            self._complain(error or "the camera gives no more frames", f"it is opened again in {pause:.0f} s")
+            self._complain(error or "nothing more comes", f"the source is opened again in {pause:.0f} s")
             self._clock.sleep(pause)
             self.reopened += 1
         return None

@@ -38,8 +38,8 @@ def test_a_camera_that_goes_away_is_opened_again_ever_less_often() -> None:
     assert (frames.count, frames.ended, reader.reopened) == (3, False, 5)
     pauses = [complaint[-3:] for complaint in complaints]
     assert pauses == ["1 s", "2 s", "4 s", "1 s", "1 s", "2 s"]
-    assert complaints[3].startswith("a driver's own; it is opened again")
-    assert complaints[4].startswith("the camera gives no more frames; it is opened again")
+    assert complaints[3].startswith("a driver's own; the source is opened again")
+    assert complaints[4].startswith("nothing more comes; the source is opened again")
 
 
 def test_stopping() -> None:
