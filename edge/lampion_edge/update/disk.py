@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lampion_edge.errors import UpdateError
+
 
 class Disk:
     """The real one. Only what was synced is sure to be there after a power cut: a file's bytes, a folder's names.
@@ -71,8 +73,14 @@ def replace(disk: Disk, path: Path, data: bytes) -> None:
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Keeps other processes out that want the same lock; it ends with the process. BlockingIOError if it can't `wait`."""
-    import fcntl
+    """Keeps other processes out that want the same lock; it ends with the process. BlockingIOError if it can't `wait`.
+
+    Raises UpdateError on Windows, which has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        raise UpdateError("a device's models can be kept and updated on Linux and macOS only") from None
 
     file = os.open(folder, os.O_RDONLY)
     try:
