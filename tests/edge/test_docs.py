@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edge.sounds import wav
 from edge.update.publishing import resign
 from PIL import Image
 
@@ -27,8 +28,10 @@ LINES = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for l
 
 
 @pytest.fixture
-def folder(tmp_path: Path, digits: Callable[..., bytes], card: Card) -> Path:
+def folder(tmp_path: Path, digits: Callable[..., bytes], card: Card, sounds_path: Path) -> Path:
     """The files that the document speaks of."""
+    (tmp_path / "sounds.onnx").write_bytes(sounds_path.read_bytes())
+    (tmp_path / "sound.wav").write_bytes(wav(np.full(12000, 0.5)))
     (tmp_path / "model.onnx").write_bytes(digits())
     (tmp_path / "photos").mkdir()
     for name in ("photo.png", "photos/a.png"):
