@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 import onnx_ir as ir
@@ -13,9 +14,10 @@ from lampion.symbolic import Spec, SymInt
 from lampion.tape import Array, Primitive, Value
 from lampion.tensor import Tensor
 from lampion_export import ops as _converters  # noqa: F401 - registers them
+from lampion_export.compiled import cache
 from lampion_export.compiled.layout import is_used, places, ports
 from lampion_export.compiled.results import Results
-from lampion_export.compiled.runtime import Binding, Session
+from lampion_export.compiled.runtime import Binding, Session, runtime_version, serialized
 from lampion_export.compiled.slots import Buffer, Gradients, Slot, State
 from lampion_export.compiled.step import Step
 from lampion_export.compiled.sums import put_together
@@ -28,7 +30,7 @@ OPSET, IR_VERSION = 21, 10
 
 
 def graph_of(step: Step, inputs: dict[str, Value], outputs: dict[str, Value]) -> ir.Model:
-    """The optimized graph of a step, without the inputs that nothing depends on."""
+    """The graph of a step as it was traced."""
     put_together(step.nodes, outputs.values())
     graph = Graph(OPSET)
     for name, value in inputs.items():
@@ -36,11 +38,25 @@ def graph_of(step: Step, inputs: dict[str, Value], outputs: dict[str, Value]) ->
     convert_nodes(graph, step.nodes)
     for name, value in outputs.items():
         graph.output(name, value)
-    model = ir.Model(graph.graph, ir_version=IR_VERSION, producer_name="lampion", producer_version=lampion.__version__)
+    return ir.Model(graph.graph, ir_version=IR_VERSION, producer_name="lampion", producer_version=lampion.__version__)
+
+
+def session_of(model: ir.Model) -> Session:
+    """A session over the optimized graph, without the inputs that nothing depends on; kept for other processes."""
+    kept = cache.place(serialized(model), lampion.__version__, runtime_version())
+    found = None if kept is None else cache.take(kept)
+    if found is not None:
+        with suppress(Exception):  # onnxruntime has many words for a file that was cut short; it is made again
+            return Session(found, optimized=True)
     optimize(model)
     for unused in [v for v in model.graph.inputs if not v.uses() and not v.is_graph_output()]:
         model.graph.inputs.remove(unused)
-    return model
+    data = serialized(model)
+    if kept is None:
+        return Session(data)
+    made: list[Session] = []
+    cache.keep(kept, lambda path: made.append(Session(data, keep=path)))
+    return made[0] if made else Session(data)
 
 
 class Program:
@@ -49,8 +65,8 @@ class Program:
     def __init__(self, step: Step) -> None:
         every = places(step)
         inputs, outputs = ports(step, every)
-        model = graph_of(step, inputs, outputs)
-        used = {str(value.name) for value in model.graph.inputs}
+        session = session_of(graph_of(step, inputs, outputs))
+        used = session.inputs
         self.form = step.form
         self._arguments = [(i, f"argument_{i}") for i in range(len(step.arguments)) if f"argument_{i}" in used]
         self._draws = [(op, f"draw_{i}" if f"draw_{i}" in used else None) for i, (op, _) in enumerate(step.draws)]
@@ -70,7 +86,6 @@ class Program:
         self._results = Results(
             [(n, v.data) for n, v in outputs.items() if n.startswith(("result_", "changed_", "slope_"))]
         )
-        session = Session(model)
         self._bindings = [Binding(session) for _ in (0, 1)]
         for phase, binding in enumerate(self._bindings):
             self._results.bind(binding)

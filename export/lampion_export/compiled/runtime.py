@@ -14,20 +14,42 @@ from lampion_edge.threads import usable_cores
 _FATAL = 4  # what is an error for onnxruntime reaches us as an exception
 
 
+def serialized(model: ir.Model) -> bytes:
+    """A model as a file holds it, the same for the same model."""
+    return ir.to_proto(model).SerializeToString(deterministic=True)
+
+
+def runtime_version() -> str:
+    """The version of onnxruntime."""
+    return str(_library().__version__)
+
+
 class Session:
-    """A model that onnxruntime has loaded."""
+    """A model that onnxruntime has loaded. `keep` names a file for what it has optimized, which is then loaded as it is."""
 
-    def __init__(self, model: ir.Model, threads: int | None = None) -> None:
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime  # type: ignore[import-untyped]
-
-        onnxruntime.set_default_logger_severity(_FATAL)
-        options = onnxruntime.SessionOptions()
+    def __init__(
+        self, model: bytes, *, optimized: bool = False, keep: str | None = None, threads: int | None = None
+    ) -> None:
+        library = _library()
+        options = library.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
-        data = ir.to_proto(model).SerializeToString(deterministic=True)
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        if optimized:
+            options.graph_optimization_level = library.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if keep is not None:
+            options.optimized_model_filepath = keep
+        session = library.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.raw = session._sess
         self.wrapped = session
+        self.inputs = {value.name for value in session.get_inputs()}
+
+
+def _library() -> Any:
+    """onnxruntime, quiet."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # type: ignore[import-untyped]
+
+    onnxruntime.set_default_logger_severity(_FATAL)
+    return onnxruntime
 
 
 class Binding:
