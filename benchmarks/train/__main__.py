@@ -176,7 +176,7 @@ def main() -> None:
         measured.append(Measured(name, sides, 5 if args.quick else 15, args.cores))
     parts = [f"{WORDS[m]}:\n\n{shown(measured, m, sides)}" for m in reversed(MEASURES)]
     parts += [
-        f"What the first calls take more than later ones, memory, and how far losses of {STEPS} steps are from {PEER}'s:\n\n{starts(measured)}"
+        f"What first calls take more, memory, and how far {STEPS} losses are from {PEER}'s:\n\n{starts(measured)}"
     ]
     parts += ["Budgets for a whole step:\n\n" + "\n".join(f"- {line}" for line in judged(measured))]
     text = "\n\n".join([where, *parts])
