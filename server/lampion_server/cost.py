@@ -16,6 +16,8 @@ from lampion_server.datatypes import Array
 WORTH = 0.95
 # As many threads as possible (for a lone caller's sake), unless instances of fewer threads do this much more together.
 PARALLEL = 0.9
+# Changing threads and back takes so long when the event loop is busy; what is done sooner is done by the loop itself.
+QUICK = 0.0005  # seconds
 LONGEST = 0.25  # seconds; no single measurement keeps the cores from others for much longer
 
 
@@ -36,9 +38,15 @@ class Plan:
         """Rows per second at the best batch size, 0 if unknown."""
         return self.instances * max((rows / took for rows, took in self.seconds.items()), default=0.0)
 
+    @property
+    def inline(self) -> bool:
+        """Whether its largest batch is done before another thread would have begun with it."""
+        return self.threads == 1 and self.seconds.get(self.max_batch, QUICK) < QUICK
+
     def __str__(self) -> str:
+        where = "in the event loop" if self.inline else f"{self.instances} x {self.threads} threads"
         rate = f", {self.throughput:.0f} rows/s" if self.seconds else ", not measured"
-        return f"{self.instances} x {self.threads} threads, batches of up to {self.max_batch} rows{rate}"
+        return f"{where}, batches of up to {self.max_batch} rows{rate}"
 
 
 class Cost:
@@ -112,7 +120,10 @@ def batch_limit(seconds: Mapping[int, float], most: int) -> int:
 
 
 def choose(plans: Sequence[Plan]) -> Plan:
-    """The plan with the most threads per batch among those of nearly the best throughput."""
+    """The one that needs no other thread; else the one with the most threads per batch among those of nearly the best
+    throughput."""
+    if inline := [plan for plan in plans if plan.inline]:
+        return inline[0]
     best = max(plan.throughput for plan in plans)
     return max((plan for plan in plans if plan.throughput >= PARALLEL * best), key=lambda plan: plan.threads)
 

@@ -71,6 +71,7 @@ class Loader:
             max_batch=plan.max_batch,
             max_queue=self._settings.max_queue,
             seconds=plan.seconds,
+            inline=plan.inline,
             on_batch=partial(self._on_batch, name),
         )
 

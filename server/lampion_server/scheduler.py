@@ -82,6 +82,9 @@ class Scheduler:
     names (None: all) to outputs by name. `seconds` maps rows to the time of a batch, as far as it was measured before.
     A request whose caller is gone or whose deadline (of `time.monotonic`) can't be kept is never computed.
     If a batch fails, its requests run again one by one, so that only the bad one fails.
+
+    A model that computes in less time than a change of threads takes is run `inline`: by the callers' own event loop, in
+    its next turn, together with all that arrived until then.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Scheduler:
         max_batch: int = 32,
         max_queue: int = 256,
         seconds: Mapping[int, float] | None = None,
+        inline: bool = False,
         on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
     ) -> None:
         self.name = name
@@ -114,7 +118,10 @@ class Scheduler:
         self._waiting = 0
         self._closed = False
         self._changed = threading.Condition()
-        self._threads = [threading.Thread(target=self._work, name=f"lampion-{name}-{i}") for i in range(instances)]
+        self._inline = inline
+        self._called: set[asyncio.AbstractEventLoop] = set()  # those about to compute
+        hands = range(0 if inline else instances)
+        self._threads = [threading.Thread(target=self._work, name=f"lampion-{name}-{i}") for i in hands]
         for thread in self._threads:
             thread.daemon = True  # an interpreter that ends without close() must not hang on a waiting worker
             thread.start()
@@ -146,6 +153,8 @@ class Scheduler:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+        while batch := self._next_batch():  # what an event loop hasn't come to yet
+            self._compute(batch)
 
     # The queue. All of it happens under the lock.
 
@@ -158,7 +167,10 @@ class Scheduler:
             self._refuse_the_hopeless(ticket)
             heappush(self._queues.setdefault(self._bucket(ticket), []), ticket)
             self._count(ticket, 1)
-            self._changed.notify()
+            if self._inline:
+                self._call(ticket.loop)
+            else:
+                self._changed.notify()
 
     def _refuse_the_hopeless(self, ticket: Ticket) -> None:
         wait = self._expected_wait(ticket.priority)
@@ -229,19 +241,33 @@ class Scheduler:
             del self._queues[bucket]
         return batch
 
-    # The workers.
+    # Who computes: an event loop, or the workers.
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop not in self._called:
+            self._called.add(loop)
+            loop.call_soon(self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One batch on the event loop, and another one in its next turn."""
+        self._safely_compute(self._next_batch())
+        with self._changed:
+            self._called.discard(loop)
+            if self._queues:
+                self._call(loop)
 
     def _work(self) -> None:
         while (rank := self._most_urgent()) is not None:
             # The cores first, then the batch: who arrives while others compute can still be part of it.
             with self._cores.taken(self._cores_wanted, rank):
-                batch = self._next_batch()
-                try:
-                    self._compute(batch)
-                except Exception as error:  # a worker that died would leave everybody waiting
-                    log.exception("model %s: the scheduler failed", self.name)
-                    _deliver(batch, [error] * len(batch))
-                del batch  # or it would keep its arrays until the next one
+                self._safely_compute(self._next_batch())
+
+    def _safely_compute(self, batch: list[Ticket]) -> None:
+        try:
+            self._compute(batch)
+        except Exception as error:  # a worker that died would leave everybody waiting
+            log.exception("model %s: the scheduler failed", self.name)
+            _deliver(batch, [error] * len(batch))
 
     def _compute(self, batch: list[Ticket]) -> None:
         if not batch:
@@ -280,10 +306,21 @@ class Scheduler:
 
 
 def _deliver(batch: Sequence[Ticket], results: Sequence[Answer | Exception]) -> None:
-    """Answer from a worker thread, with one wake-up per event loop."""
+    """Answer, from a worker thread with one wake-up per event loop."""
+    here = _running_loop()
     for loop, pairs in groupby(zip(batch, results, strict=True), key=lambda pair: pair[0].loop):
+        if loop is here:
+            _settle(list(pairs))
+            continue
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_settle, list(pairs))
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _settle(pairs: Sequence[tuple[Ticket, Answer | Exception]]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -346,3 +347,67 @@ def spec(*shape: int | str | None) -> TensorSpec:
 )
 def test_which_models_can_batch(inputs: list[TensorSpec], outputs: list[TensorSpec], can: bool) -> None:
     assert can_batch(inputs, outputs) is can
+
+
+# --- inline: the event loop computes ---
+
+
+def doubled(batches: list[list[float]], scheduler_thread: list[int]) -> Callable[[Any, Any], Any]:
+    def run(inputs: Any, outputs: Any) -> Any:
+        batches.append(inputs["x"].ravel().tolist())
+        scheduler_thread.append(threading.get_ident())
+        if -1 in batches[-1]:
+            raise ValueError("minus one")
+        return {"y": inputs["x"] * 2}
+
+    return run
+
+
+def test_inline_what_arrives_in_one_turn_is_computed_together_in_the_same_thread() -> None:
+    batches: list[list[float]] = []
+    threads: list[int] = []
+
+    async def scene() -> None:
+        scheduler = Scheduler(doubled(batches, threads), inline=True, max_batch=3)
+        answers = await asyncio.gather(*(scheduler.submit(row(number)) for number in range(1, 5)))
+        assert [answer.outputs["y"].item() for answer in answers] == [2, 4, 6, 8]
+        results = await asyncio.gather(*(scheduler.submit(row(n)) for n in (5, -1, 6)), return_exceptions=True)
+        assert [type(result) for result in results] == [Answer, ValueError, Answer]
+        with pytest.raises(DeadlineExceededError):
+            await scheduler.submit(row(7), deadline=time.monotonic() - 1)
+        await asyncio.to_thread(scheduler.close)
+        with pytest.raises(UnavailableError):
+            await scheduler.submit(row(8))
+
+    play(scene)
+    assert batches == [[1, 2, 3], [4], [5, -1, 6], [5], [-1], [6]]
+    assert set(threads) == {threading.get_ident()}
+
+
+def test_inline_who_leaves_is_not_computed_and_who_waits_at_the_end_is() -> None:
+    batches: list[list[float]] = []
+
+    async def scene() -> None:
+        scheduler = Scheduler(doubled(batches, []), inline=True)
+        gone, waiting = (asyncio.create_task(scheduler.submit(row(number))) for number in (1, 2))
+        await asyncio.sleep(0)
+        gone.cancel()
+        scheduler.close()
+        assert (await waiting).outputs["y"].item() == 4
+        assert scheduler.waiting == 0
+
+    play(scene)
+    assert batches == [[2]]
+
+
+def test_inline_for_callers_of_several_loops() -> None:
+    batches: list[list[float]] = []
+    scheduler = Scheduler(doubled(batches, []), inline=True)
+
+    async def ask(first: int) -> list[float]:
+        answers = [await scheduler.submit(row(first + number)) for number in range(200)]
+        return [answer.outputs["y"].item() for answer in answers]
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda first: asyncio.run(ask(first)), range(0, 4000, 1000)))
+    assert results == [[2.0 * (first + number) for number in range(200)] for first in range(0, 4000, 1000)]
