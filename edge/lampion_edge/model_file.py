@@ -14,6 +14,7 @@ from lampion_edge.wire import MalformedError, fields, message, number_of, text
 
 # Field numbers of ModelProto in onnx.proto.
 _IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSET, _METADATA, _FUNCTION = 1, 2, 3, 7, 8, 14, 25
+_NODE, _FUNCTION_NODE, _OP_TYPE = 1, 7, 4  # of GraphProto, FunctionProto, NodeProto
 
 _BLOCK = 2**20
 
@@ -72,6 +73,15 @@ class ModelFile:
         except MalformedError as error:
             raise _damaged(self.name, error) from None
         return external_data.files(self.name, self.folder, named)
+
+    def operators(self) -> set[str]:
+        """The names of the operators in the graph and in its functions, without those inside of blocks. Raises ModelError."""
+        try:
+            nodes = [value for number, value in fields(self.graph) if number == _NODE]
+            nodes += [value for one in self.functions for number, value in fields(one) if number == _FUNCTION_NODE]
+            return {text(value) for node in nodes for number, value in fields(message(node)) if number == _OP_TYPE}
+        except MalformedError as error:
+            raise _damaged(self.name, error) from None
 
     def graph_checksum(self) -> str:
         """SHA-256 of the serialized GraphProto and then of the weights beside it, as `sha256:` and 64 hex digits.

@@ -21,6 +21,11 @@ class Access:
         self._keys = KeyRing(settings.keys) if settings.keys else None
         self._rates = Rates(settings.rate_limit / settings.workers, clock) if settings.rate_limit else None
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything is checked at all."""
+        return self._keys is not None or self._rates is not None
+
     def admit(self, scope: str, token: str | None, address: str) -> None:
         """Lets the caller in, or raises `UnauthorizedError`, `ForbiddenError` or `TooManyRequestsError`."""
         if scope == OPEN:

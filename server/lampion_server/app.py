@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lampion_server.access import OPEN, bearer
 from lampion_server.caller import CALLER
 from lampion_server.dataplane import DataPlane
-from lampion_server.http import caller_of, error_response, no_route, packed
+from lampion_server.http import caller_of, error_response, header, no_route, packed
 from lampion_server.metadata import release
 from lampion_server.middleware import wrapped
 from lampion_server.openapi import Documented, answers, operation
@@ -38,15 +39,22 @@ class HotRoutes:
         self.app = app
         hot = [route for route in ROUTES if route.hot]
         self.routes = [(route.method, compile_path(route.path)[0], _endpoint(route, plane)) for route in hot]
+        self._found = lru_cache(1024)(self._find)  # few paths, asked very often
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            for method, pattern, endpoint in self.routes:
-                if scope["method"] == method and (match := pattern.match(scope["path"])):
-                    scope["path_params"] = match.groupdict()
-                    response = await endpoint(Request(scope, receive, send))
-                    return await response(scope, receive, send)
-        return await self.app(scope, receive, send)
+        found = self._found(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            return await self.app(scope, receive, send)
+        endpoint, parameters = found
+        scope["path_params"] = dict(parameters)
+        response = await endpoint(Request(scope, receive, send))
+        return await response(scope, receive, send)
+
+    def _find(self, wanted: str, path: str) -> tuple[Endpoint, dict[str, str]] | None:
+        for method, pattern, endpoint in self.routes:
+            if method == wanted and (match := pattern.match(path)):
+                return endpoint, match.groupdict()
+        return None
 
 
 def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
@@ -54,7 +62,8 @@ def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         try:
-            plane.access.admit(_scope(route, plane), _token(request), request.client.host if request.client else "")
+            if plane.access.asks:
+                plane.access.admit(_scope(route, plane), _token(request), request.client.host if request.client else "")
             CALLER.set(caller_of(request))
             return await packed(await route.handler(request, plane), request)
         except Exception as error:
@@ -68,7 +77,7 @@ def _scope(route: Route, plane: DataPlane) -> str:
 
 
 def _token(request: Request) -> str | None:
-    return bearer(request.headers.get("authorization", ""), request.headers.get("x-api-key", ""))
+    return bearer(header(request, b"authorization"), header(request, b"x-api-key"))
 
 
 @asynccontextmanager

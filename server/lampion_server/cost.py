@@ -25,13 +25,15 @@ LONGEST = 0.25  # seconds; no single measurement keeps the cores from others for
 class Plan:
     """How a model is run: `instances` batches side by side, of up to `max_batch` rows, `threads` each.
 
-    `seconds` maps rows to the measured time of a batch; empty if nothing could be measured.
+    `seconds` maps rows to the measured time of a batch; empty if nothing could be measured. A `steady` model takes as
+    long for any other rows, while one with loops inside may turn as often as its input says.
     """
 
     instances: int
     threads: int
     max_batch: int
     seconds: Mapping[int, float]
+    steady: bool = True
 
     @property
     def throughput(self) -> float:
@@ -41,7 +43,7 @@ class Plan:
     @property
     def inline(self) -> bool:
         """Whether its largest batch is done before another thread would have begun with it."""
-        return self.threads == 1 and self.seconds.get(self.max_batch, QUICK) < QUICK
+        return self.steady and self.threads == 1 and self.seconds.get(self.max_batch, QUICK) < QUICK
 
     def __str__(self) -> str:
         where = "in the event loop" if self.inline else f"{self.instances} x {self.threads} threads"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from lampion_edge import Card, TensorSpec
@@ -15,6 +15,7 @@ from lampion_server.access import Access
 from lampion_server.caller import CALLER
 from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
 from lampion_server.decoder import Decoder
+from lampion_server.ending import Within
 from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
 from lampion_server.infer import InferRequest, check_outputs, classified
 from lampion_server.loading import own_cores
@@ -43,7 +44,7 @@ class Metadata:
     platform: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Inference:
     """Outputs by name, the model that gave them, and the seconds it took in the queue and in computation."""
 
@@ -122,7 +123,8 @@ class DataPlane:
         """
         with self._counted(model, version) as (served, statistics):
             ordered = fit(served.session.inputs, inputs)
-            async with self._until(deadline) as limit:
+            limit = self._limit(deadline)
+            with _until(limit):
                 answer = await self._submit(served, ordered, outputs, limit)
             statistics.answered(answer, _rows(ordered))
             return Inference(served.name, served.version, answer.outputs, answer.queue, answer.compute)
@@ -141,7 +143,8 @@ class DataPlane:
             deadline = own if deadline is None else min(own, deadline)
         names = None if request.outputs is None else list(request.outputs)
         done = await self.infer(model, version, request.inputs, names, deadline)
-        return replace(done, outputs=classified(done.outputs, request, session.card.labels))
+        done.outputs = classified(done.outputs, request, session.card.labels)
+        return done
 
     async def predict(
         self,
@@ -165,7 +168,8 @@ class DataPlane:
                 raise BadRequestError(f"expected at least one of {noun}, got none", field=noun)
             size = min(served.scheduler.max_batch, self.settings.max_queue)
             shown: list[_Shown] = []
-            async with self._until(deadline) as limit:
+            limit = self._limit(deadline)
+            with _until(limit):
                 for first in range(0, len(items), size):
                     work = [self._show(served, task, one, top, threshold, limit) for one in items[first : first + size]]
                     shown += _first_error(await asyncio.gather(*work, return_exceptions=True), noun, first)
@@ -186,6 +190,10 @@ class DataPlane:
         return Metadata(
             *(served.name, served.version, versions, session.card, session.inputs, session.outputs, served.platform)
         )
+
+    def inputs(self, model: str, version: str | None = None) -> Sequence[TensorSpec]:
+        """What a model takes. Raises `NotFoundError` or `UnavailableError`."""
+        return self.repository.get(model, version).session.inputs
 
     def config(self, model: str, version: str | None = None) -> dict[str, Any]:
         """A model's configuration in the protocol's words. Raises `NotFoundError` or `UnavailableError`."""
@@ -279,19 +287,20 @@ class DataPlane:
         ):
             yield served, statistics
 
-    @asynccontextmanager
-    async def _until(self, deadline: float | None) -> AsyncIterator[float]:
-        """Give up with `DeadlineExceededError` when the deadline or the server's own limit has passed."""
-        now = time.monotonic()
+    def _limit(self, deadline: float | None) -> float:
+        """When to give up: at the deadline, the caller's own, or the server's limit, whichever comes first."""
         given = [limit for limit in (deadline, CALLER.get().deadline) if limit is not None]
+        now = time.monotonic()
         limit = min([now + self.settings.request_timeout, *given])
         if limit <= now:
             raise DeadlineExceededError("the deadline had passed before the request was read")
-        try:
-            async with asyncio.timeout(limit - now):
-                yield limit
-        except TimeoutError:
-            raise DeadlineExceededError(f"the answer was not there within {limit - now:.3g} s") from None
+        return limit
+
+
+def _until(limit: float) -> Within:
+    """Give up with `DeadlineExceededError` when the limit has passed."""
+    left = limit - time.monotonic()
+    return Within(left, lambda: DeadlineExceededError(f"the answer was not there within {left:.3g} s"))
 
 
 def fit(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> Arrays:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from lampion_edge import EdgeError, Session, usable_cores
+from lampion_edge import EdgeError, ModelFile, Session, usable_cores
 from lampion_server.cache import ResponseCache
 from lampion_server.caller import Priority
 from lampion_server.cores import Cores
@@ -19,6 +19,7 @@ from lampion_server.sources import Source
 
 log = logging.getLogger(__name__)
 
+_UNSTEADY = {"Loop", "Scan", "If", "SequenceMap", "NonMaxSuppression"}
 OnBatch = Callable[[str, int, float], None]
 
 
@@ -58,7 +59,8 @@ class Loader:
                 seconds = measure(lambda rows: session.run(make(rows)), most, self._settings.tune_seconds, background)
             except EdgeError as error:  # zeros need not be a valid input
                 log.info("%s can't be measured: %s", source.path, error)
-        return session, Plan(instances, threads, batch_limit(seconds, most), seconds)
+        steady = not _UNSTEADY & ModelFile.open(source.path).operators()
+        return session, Plan(instances, threads, batch_limit(seconds, most), seconds, steady)
 
     def _scheduler(self, name: str, session: Session, plan: Plan) -> Scheduler:
         return Scheduler(

@@ -1,4 +1,7 @@
-"""What every request passes on its way in and out, the outermost first; plain ASGI throughout."""
+"""What every request passes on its way in and out, the outermost first; plain ASGI throughout.
+
+A layer that only changes what is passed on returns the awaitable of the next one, instead of awaiting it itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
 
@@ -26,10 +29,8 @@ REQUEST_ID = re.compile(rb"[\w.-]{1,128}")
 def wrapped(app: ASGIApp, plane: DataPlane) -> ASGIApp:
     """`app` inside all of the middleware."""
     layers: list[Callable[[ASGIApp], ASGIApp]] = [
-        Envelope,
+        partial(Envelope, notes=[log_access, partial(count_request, plane)]),
         *([partial(Trace, traces=plane.traces)] if plane.traces else []),
-        partial(Watch, note=log_access),
-        partial(Watch, note=partial(count_request, plane)),
         *cors(plane.settings),
         Head,
         partial(BodyLimit, limit=plane.settings.max_body_bytes),
@@ -48,29 +49,37 @@ def fresh_ids() -> Iterator[bytes]:
 class Envelope:
     """Gives each request an id, the caller's own if it sent a decent one, and returns it as X-Request-Id.
 
-    Beside it, Server-Timing tells the milliseconds from the request's arrival to the answer's first byte.
+    Beside it, Server-Timing tells the milliseconds from the request's arrival to the answer's first byte. After it,
+    `notes` are told the status and the seconds; a request whose caller left has status 499.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, notes: Sequence[Note]) -> None:
         self.app = app
+        self.notes = notes
         self.fresh = fresh_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         given = _header(scope, b"x-request-id")
-        request_id = given if REQUEST_ID.fullmatch(given) else next(self.fresh)
+        request_id = given if given and REQUEST_ID.fullmatch(given) else next(self.fresh)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
+        started, status = time.monotonic(), ClientGoneError.status
 
-        started = time.monotonic()
-
-        async def send_with_id(message: Message) -> None:
+        def enveloped(message: Message) -> Awaitable[None]:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 timing = b"total;dur=%.3f" % (1000 * (time.monotonic() - started))
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id), (b"server-timing", timing)]
-            await send(message)
+            return send(message)
 
-        return await self.app(scope, receive, send_with_id)
+        try:
+            await self.app(scope, receive, enveloped)
+        finally:
+            seconds = time.monotonic() - started
+            for note in self.notes:
+                note(scope, status, seconds)
 
 
 def cors(settings: Settings) -> list[Callable[[ASGIApp], ASGIApp]]:
@@ -116,44 +125,20 @@ class Trace:
         return None
 
 
-class Watch:
-    """Calls `note(scope, status, seconds)` after each request; one whose caller left has status 499."""
-
-    def __init__(self, app: ASGIApp, note: Note) -> None:
-        self.app = app
-        self.note = note
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        started, status = time.monotonic(), ClientGoneError.status
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watched)
-        finally:
-            self.note(scope, status, time.monotonic() - started)
-
-
 class Head:
     """Answers HEAD like GET, without the body: load balancers and monitors ask so whether a server lives."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["method"] != "HEAD":
-            return await self.app(scope, receive, send)
+            return self.app(scope, receive, send)
 
-        async def bodiless(message: Message) -> None:
-            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+        def bodiless(message: Message) -> Awaitable[None]:
+            return send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        return await self.app({**scope, "method": "GET"}, receive, bodiless)
+        return self.app({**scope, "method": "GET"}, receive, bodiless)
 
 
 class BodyLimit:
@@ -167,8 +152,10 @@ class BodyLimit:
         self.app = app
         self.limit = limit
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        announced, taken = int(_header(scope, b"content-length") or 0), 0
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        announced, taken = int(_header(scope, b"content-length") or -1), 0
+        if 0 <= announced <= self.limit:  # a body can't be longer than it says
+            return self.app(scope, receive, send)
 
         async def limited() -> Message:
             nonlocal taken
@@ -180,7 +167,7 @@ class BodyLimit:
                 raise self._refusal("more")
             return message
 
-        await self.app(scope, limited, send)
+        return self.app(scope, limited, send)
 
     def _refusal(self, got: str) -> TooLargeError:
         message = f"the body: expected at most {self.limit} bytes, got {got}"
@@ -189,6 +176,8 @@ class BodyLimit:
 
 def log_access(scope: Scope, status: int, seconds: float) -> None:
     """One line per request."""
+    if not access.isEnabledFor(logging.INFO):
+        return
     request_id, path = scope["state"]["request_id"], scope["raw_path"].decode("latin-1")  # raw: no line breaks in it
     milliseconds = round(1000 * seconds, 1)
     fields = {"method": scope["method"], "path": path, "status": status, "ms": milliseconds, "request_id": request_id}
@@ -198,7 +187,7 @@ def log_access(scope: Scope, status: int, seconds: float) -> None:
 def count_request(plane: DataPlane, scope: Scope, status: int, seconds: float) -> None:
     """Metrics of one request; names of models that don't exist are not kept, or callers could grow them without end."""
     model = scope.get("path_params", {}).get("model", "")
-    plane.metrics.request(model if model in plane.repository.names() else "", status, seconds)
+    plane.metrics.request(model if plane.repository.serves(model) else "", status, seconds)
 
 
 def route_of(scope: Scope) -> str:
@@ -209,4 +198,7 @@ def route_of(scope: Scope) -> str:
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
-    return next((value for key, value in scope.get("headers", ()) if key == name), b"")
+    for key, value in scope.get("headers", ()):
+        if key == name:
+            return bytes(value)
+    return b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,15 +46,18 @@ class Model:
     platform: str = "onnxruntime_onnx"
     traced: bool = True  # a pipeline's steps have their own spans
 
-    async def submit(self, inputs: Arrays, outputs: Names = None, deadline: float | None = None) -> Answer:
+    def submit(self, inputs: Arrays, outputs: Names = None, deadline: float | None = None) -> Awaitable[Answer]:
         """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
-        if self.cache is None:
-            return await self._compute(inputs, outputs, deadline)
-        key = self.cache.key(inputs, outputs)
-        if (known := self.cache.get(key)) is not None:
+        if self.cache is not None:
+            return self._remembered(self.cache, inputs, outputs, deadline)
+        return self._compute(inputs, outputs, deadline)
+
+    async def _remembered(self, cache: ResponseCache, inputs: Arrays, outputs: Names, deadline: float | None) -> Answer:
+        key = cache.key(inputs, outputs)
+        if (known := cache.get(key)) is not None:
             return Answer(known, queue=0.0, compute=0.0, rows=0)
         answer = await self._compute(inputs, outputs, deadline)
-        self.cache.put(key, answer.outputs)
+        cache.put(key, answer.outputs)
         return answer
 
     async def _compute(self, inputs: Arrays, outputs: Names, deadline: float | None) -> Answer:

@@ -73,6 +73,10 @@ class Repository:
         """Names of the models of which a version is served."""
         return [name for name, entries in self._versions.items() if any(entry.model for entry in entries)]
 
+    def serves(self, name: str) -> bool:
+        """Whether a version of this model is served."""
+        return any(entry.model for entry in self._versions.get(name, ()))
+
     def missing(self) -> list[Entry]:
         """The models of which no version is served, apart from what somebody unloaded and what made room for others.
 

@@ -18,7 +18,7 @@ from lampion_server.access import OPEN
 from lampion_server.bodies import read_items
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import BadRequestError, UnavailableError
-from lampion_server.http import json_response, known, read_body, server_timing, while_connected
+from lampion_server.http import Reply, WhileConnected, header, json_response, known, read_body, server_timing
 from lampion_server.keys import ADMIN
 from lampion_server.keys import INFER as ASK
 from lampion_server.metadata import release, repository_line
@@ -176,20 +176,20 @@ def _model(request: Request) -> tuple[str, str | None]:
 
 async def infer(request: Request, plane: DataPlane) -> Response:
     name, wanted = _model(request)
-    model = plane.metadata(name, wanted)
+    inputs = plane.inputs(name, wanted)
     body = await read_body(request, plane.settings)
     length = _json_length(request)
     if length == 0:
         _check_raw(request)
-    asked = read_raw(body, model.inputs) if length == 0 else read_request(body, length)
-    async with while_connected(request):
+    asked = read_raw(body, inputs) if length == 0 else read_request(body, length)
+    with WhileConnected(request):
         done = await plane.answer(name, wanted, asked)
     content, json_length = write_response(asked, done.model, done.version, done.outputs)
     headers = {"Server-Timing": server_timing(queue=done.queue, compute=done.compute)}
     if json_length < len(content):
         headers[JSON_LENGTH] = str(json_length)
-        return Response(content, headers=headers, media_type="application/octet-stream")
-    return Response(content, headers=headers, media_type="application/json")
+        return Reply(content, "application/octet-stream", headers)
+    return Reply(content, "application/json", headers)
 
 
 async def predict(request: Request, plane: DataPlane) -> Response:
@@ -198,7 +198,7 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     name, wanted = _model(request)
     task = task_of(plane.metadata(name, wanted).card.task)
     items = await read_items(request, plane.settings, task)
-    async with while_connected(request):
+    with WhileConnected(request):
         done = await plane.predict(name, wanted, items, top, threshold or 0.0)
     headers = {"Server-Timing": server_timing(decode=done.decode, queue=done.queue, compute=done.compute)}
     answer = {"model": done.model, "version": done.version, "predictions": done.predictions}
@@ -207,10 +207,12 @@ async def predict(request: Request, plane: DataPlane) -> Response:
 
 def _json_length(request: Request) -> int | None:
     """Where the JSON ends in a body with binary tensors; 0 means that the body is one raw tensor."""
-    text = request.headers.get(JSON_LENGTH)
-    if text is not None and not text.isdecimal():
+    text = header(request, JSON_LENGTH.lower().encode(), "none")
+    if text == "none":
+        return None
+    if not text.isdecimal():
         raise BadRequestError(f"{JSON_LENGTH}: expected a number of bytes, got {text!r:.80}", field=JSON_LENGTH)
-    return None if text is None else int(text)
+    return int(text)
 
 
 def _check_raw(request: Request) -> None:

@@ -28,6 +28,7 @@ Names = Sequence[str] | None
 Run = Callable[[Arrays, Names], Arrays]
 
 log = logging.getLogger(__name__)
+_LONG = 0.01  # seconds of computing that keep an event loop from everybody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Scheduler:
     If a batch fails, its requests run again one by one, so that only the bad one fails.
 
     A model that computes in less time than a change of threads takes is run `inline`: by the callers' own event loop, in
-    its next turn, together with all that arrived until then.
+    its next turn, together with all that arrived until then. Should it take long after all, it gets its threads.
     """
 
     def __init__(
@@ -120,11 +121,9 @@ class Scheduler:
         self._changed = threading.Condition()
         self._inline = inline
         self._called: set[asyncio.AbstractEventLoop] = set()  # those about to compute
-        hands = range(0 if inline else instances)
-        self._threads = [threading.Thread(target=self._work, name=f"lampion-{name}-{i}") for i in hands]
-        for thread in self._threads:
-            thread.daemon = True  # an interpreter that ends without close() must not hang on a waiting worker
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        if not inline:
+            self._start_workers()
 
     @property
     def waiting(self) -> int:
@@ -173,6 +172,8 @@ class Scheduler:
                 self._changed.notify()
 
     def _refuse_the_hopeless(self, ticket: Ticket) -> None:
+        if not self._waiting:
+            return
         wait = self._expected_wait(ticket.priority)
         if self._waiting >= self._max_queue:
             message = f"model {self.name}: {self._waiting} requests are waiting already"
@@ -250,11 +251,24 @@ class Scheduler:
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """One batch on the event loop, and another one in its next turn."""
+        used = time.thread_time()  # of this thread alone: waiting for the processor is nothing that a model did
         self._safely_compute(self._next_batch())
+        long = time.thread_time() - used > _LONG
         with self._changed:
             self._called.discard(loop)
-            if self._queues:
+            if long and self._inline and not self._closed:
+                log.warning("model %s: it can take long; from now on it computes beside the event loop", self.name)
+                self._inline = False
+                self._start_workers()
+            elif self._queues and self._inline:
                 self._call(loop)
+
+    def _start_workers(self) -> None:
+        for number in range(self._instances):
+            thread = threading.Thread(target=self._work, name=f"lampion-{self.name}-{number}")
+            thread.daemon = True  # an interpreter that ends without close() must not hang on a waiting worker
+            self._threads.append(thread)
+            thread.start()
 
     def _work(self) -> None:
         while (rank := self._most_urgent()) is not None:

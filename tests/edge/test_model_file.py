@@ -32,6 +32,14 @@ def test_producer_and_domains() -> None:
     assert (file.producer, file.opsets) == ("maker 7", {"": 21, "com.example": 3})
 
 
+def test_operators(digits: Digits) -> None:
+    proto = onnx.load_from_string(digits())
+    node, opset = onnx.helper.make_node("Celu", ["a"], ["b"]), onnx.helper.make_opsetid("", 21)
+    proto.functions.append(onnx.helper.make_function("here", "f", ["a"], ["b"], [node], [opset]))
+    expected = {node.op_type for node in proto.graph.node} | {"Celu"}
+    assert ModelFile.parse(proto.SerializeToString()).operators() == expected
+
+
 def test_metadata_leaves_the_checksum_alone(digits: Digits) -> None:
     assert ModelFile.parse(digits({})).graph_checksum() == ModelFile.parse(digits({"k": "v"})).graph_checksum()
 

@@ -98,7 +98,8 @@ def test_request_ids(server: Any) -> None:
 
 def test_an_error_of_our_own_is_logged_but_not_shown(serve: Any, folder: Any, caplog: Any, monkeypatch: Any) -> None:
     with serve(folder / "iris.onnx") as server, caplog.at_level(logging.ERROR):
-        monkeypatch.setattr(server.plane.repository, "index", lambda: 1 / 0)
+        for name in ("index", "get"):
+            monkeypatch.setattr(server.plane.repository, name, lambda *_: 1 / 0)
         response = server.client.post("/v2/models/iris/infer", json=examples.INFER_REQUEST)
         again = server.client.post("/v2/repository/index")
         monkeypatch.undo()
@@ -152,7 +153,7 @@ def test_server_timing(server: Any) -> None:
 
 
 def test_the_end_of_the_server_is_the_end_of_its_threads(serve: Any, build: Any, tmp_path: Any) -> None:
-    with serve(build.iris(tmp_path / "m" / "1" / "model.onnx").parents[2]) as server:
+    with serve(build.iris(tmp_path / "m" / "1" / "model.onnx").parents[2], tune_seconds=0) as server:
         server.client.get("/v2")
         assert any(thread.name.startswith("lampion-m-") for thread in threading.enumerate())
     assert not any(thread.name.startswith("lampion-m-") for thread in threading.enumerate())

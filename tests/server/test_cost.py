@@ -34,6 +34,29 @@ def test_threads_for_who_scales_instances_for_who_does_not(wide: float, narrow: 
     assert choose([Plan(1, 2, 1, {1: wide}), Plan(2, 1, 1, {1: narrow})]).threads == threads
 
 
+@pytest.mark.parametrize(
+    ("plan", "inline"),
+    [
+        (Plan(2, 1, 8, {1: 1e-5, 8: 1e-4}), True),
+        (Plan(2, 1, 8, {1: 1e-5, 8: 1e-2}), False),
+        (Plan(2, 1, 8, {1: 1e-5}), False),  # what its largest batch takes isn't known
+        (Plan(1, 2, 8, {8: 1e-4}), False),  # its threads would have to be waited for
+        (Plan(2, 1, 8, {8: 1e-4}, steady=False), False),
+        (Plan(2, 1, 8, {}), False),
+    ],
+)
+def test_who_is_computed_by_the_event_loop(plan: Plan, inline: bool) -> None:
+    assert plan.inline == inline
+    assert ("event loop" in str(plan)) == inline
+    assert (choose([Plan(1, 2, 8, {8: 1e-6}), plan]) is plan) == inline
+
+
+def test_a_model_with_a_loop_gets_threads(serve: Any, build: Any, tmp_path: Path) -> None:
+    with serve(build.spin(tmp_path / "spin.onnx"), build.iris(tmp_path / "iris.onnx")) as server:
+        steady = {name: server.plane.repository.get(name).plan.steady for name in ("spin", "iris")}
+    assert steady == {"spin": False, "iris": True}
+
+
 def test_without_measurements_one_batch_gets_all_cores() -> None:
     assert choose([Plan(1, 4, 32, {}), Plan(4, 1, 32, {})]).threads == 4
 

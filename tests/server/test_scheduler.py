@@ -411,3 +411,24 @@ def test_inline_for_callers_of_several_loops() -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda first: asyncio.run(ask(first)), range(0, 4000, 1000)))
     assert results == [[2.0 * (first + number) for number in range(200)] for first in range(0, 4000, 1000)]
+
+
+def test_inline_what_takes_long_gets_threads() -> None:
+    threads: list[str] = []
+
+    def run(inputs: Any, outputs: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        end = time.thread_time() + inputs["x"].max() / 1000
+        while time.thread_time() < end:
+            pass
+        return {"y": inputs["x"]}
+
+    async def scene() -> None:
+        scheduler = Scheduler(run, name="m", inline=True, max_batch=2)
+        await asyncio.gather(*(scheduler.submit(row(milliseconds)) for milliseconds in (0, 50, 0, 0, 0)))
+        await scheduler.submit(row(0))
+        await asyncio.to_thread(scheduler.close)
+
+    play(scene)
+    assert threads[0] == threading.current_thread().name
+    assert set(threads[1:]) == {"lampion-m-0"}
