@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from lampion_edge.arguments import fraction, positive
-from lampion_edge.errors import EdgeError
+from lampion_edge.errors import EdgeError, InputError
 from lampion_edge.golden import Array
-from lampion_edge.input_files import STDIN, expand, load_arrays, load_photo
+from lampion_edge.input_files import ARRAYS, STDIN, SUFFIXES, expand, load_arrays, load_photo
+from lampion_edge.lines import run_lines
 from lampion_edge.session import Prediction, Session
 from lampion_edge.terminal import complain
 
@@ -24,7 +26,13 @@ def arguments(parser: ArgumentParser) -> None:
     """Declares what `run` takes."""
     parser.add_argument("model", metavar="MODEL", help="an .onnx file")
     parser.add_argument(
-        "inputs", metavar="INPUT", nargs="+", help="photos, .npy, .npz or .json files, folders, patterns, - for stdin"
+        "inputs",
+        metavar="INPUT",
+        nargs="*",
+        help="photos or wav files, .npy, .npz, .json, folders, patterns, - for stdin",
+    )
+    parser.add_argument(
+        "--lines", action="store_true", help="read names of files, or JSON, line by line from stdin; answer in JSON"
     )
     parser.add_argument("--top", type=positive, metavar="N", help="labels for each photo (default: the card's)")
     parser.add_argument("--threshold", type=fraction, default=0.0, metavar="P", help="hide labels less probable")
@@ -35,10 +43,28 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Runs every input; one that fails is named on stderr and the others go on. 0, or 1 if any failed."""
+    if bool(args.inputs) == args.lines:
+        what = "--lines reads stdin: leave the inputs out" if args.lines else "expected inputs, or --lines"
+        raise InputError(what, field="inputs", hint="lampion-edge run model.onnx photo.jpg")
     session = Session(args.model, threads=args.threads)
-    photos = session.card.task == "image-classification"
-    names = expand(args.inputs, photos=photos)
-    return _photos(session, names, args) if photos else _arrays(session, names, args)
+    if args.lines:
+        return _lines(session, args)
+    files = session.card.task in ("image-classification", "audio-classification")
+    names = expand(args.inputs, SUFFIXES[session.card.task] if files else ARRAYS)
+    return _photos(session, names, args) if files else _arrays(session, names, args)
+
+
+def _lines(session: Session, args: Namespace) -> int:
+    def told(result: Prediction | dict[str, Array]) -> dict[str, Any]:
+        if isinstance(result, dict):
+            return {"outputs": {key: _plain(array) for key, array in result.items()}}
+        return _told(_above(result, args))
+
+    code = 0
+    for line, good in run_lines(session, sys.stdin, args.batch, told):
+        print(line, flush=True)
+        code = code if good else 1
+    return code
 
 
 def _failed(name: str, error: EdgeError) -> None:
@@ -51,7 +77,7 @@ def _shown(name: str) -> str:
     return "stdin" if name == STDIN else name.encode(errors="replace").decode()
 
 
-# --- photos ---
+# --- photos and sounds ---
 
 
 def _photos(session: Session, names: Sequence[str], args: Namespace) -> int:
@@ -63,8 +89,7 @@ def _photos(session: Session, names: Sequence[str], args: Namespace) -> int:
                 _failed(name, result)
                 code = 1
                 continue
-            labels = [label for label in result.labels if label.probability >= args.threshold]
-            result = Prediction(labels, result.timings)
+            result = _above(result, args)
             print(_json_line(name, result) if args.json else _text_lines(name, result, width), flush=True)
     return code
 
@@ -97,8 +122,17 @@ def _text_lines(name: str, prediction: Prediction, width: int) -> str:
 
 
 def _json_line(name: str, prediction: Prediction) -> str:
-    labels = [label.as_json() for label in prediction.labels]
-    return json.dumps({"file": _shown(name), "labels": labels, "timings": prediction.timings})
+    return json.dumps({"file": _shown(name)} | _told(prediction))
+
+
+def _told(prediction: Prediction) -> dict[str, Any]:
+    return {"labels": [label.as_json() for label in prediction.labels], "timings": prediction.timings}
+
+
+def _above(prediction: Prediction, args: Namespace) -> Prediction:
+    """The `--top` labels that are probable enough."""
+    labels = [label for label in prediction.labels[: args.top] if label.probability >= args.threshold]
+    return Prediction(labels, prediction.timings)
 
 
 # --- arrays ---

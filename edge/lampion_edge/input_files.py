@@ -17,16 +17,30 @@ from lampion_edge.golden import Array
 from lampion_edge.image import Photo
 
 STDIN = "-"
-_PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".avif", ".npy")
-_ARRAYS = (".npy", ".npz", ".json")
+PHOTO_FILES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".pbm",
+    ".pgm",
+    ".ppm",
+    ".avif",
+    ".npy",
+)
+ARRAYS = (".npy", ".npz", ".json")
+SUFFIXES = {"image-classification": PHOTO_FILES, "audio-classification": (".wav",)}
 
 
-def expand(names: Sequence[str], *, photos: bool) -> list[str]:
+def expand(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
     """Files for names, folders (searched to the bottom) and patterns, each sorted; other names stay as they are.
 
-    Of a folder only what looks like a photo, or like arrays, is taken. Raises InputError if nothing is left.
+    Of a folder only what ends with one of `suffixes` is taken. Raises InputError if nothing is left.
     """
-    suffixes = _PHOTOS if photos else _ARRAYS
     files: list[str] = []
     for name in names:
         path = Path(name)

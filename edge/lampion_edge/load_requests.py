@@ -13,7 +13,7 @@ from lampion_edge import tensor_message
 from lampion_edge.card import TensorSpec
 from lampion_edge.client import Client
 from lampion_edge.errors import InputError
-from lampion_edge.input_files import expand
+from lampion_edge.input_files import PHOTO_FILES, expand
 from lampion_edge.samples import random_input
 
 BINARY, JSON, PHOTOS = "binary", "json", "photos"
@@ -39,7 +39,7 @@ def only_model(client: Client) -> str:
 
 def photo_messages(paths: Sequence[str]) -> Iterator[tuple[bytes, dict[str, str]]]:
     """Body and headers for each photo: files, folders, patterns. Raises InputError for one that can't be read."""
-    for path in expand(paths, photos=True):
+    for path in expand(paths, PHOTO_FILES):
         try:
             yield Path(path).read_bytes(), {"Content-Type": "application/octet-stream"}
         except OSError as error:

@@ -10,10 +10,11 @@ from typing import Any
 from edge.conftest import absolute_path
 
 
-def running(*arguments: Any, **environment: str) -> subprocess.Popen[str]:
+def running(*arguments: Any, stdin: int | None = None, **environment: str) -> subprocess.Popen[str]:
     """A started command; `environment` is added to this process's."""
     return subprocess.Popen(
         [sys.executable, "-m", "lampion_edge", *map(str, arguments)],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

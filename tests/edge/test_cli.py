@@ -14,7 +14,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
     [
         ([], "the following arguments are required: COMMAND"),
         (["fly"], "invalid choice: 'fly'"),
-        (["run"], "the following arguments are required: MODEL, INPUT"),
+        (["run"], "the following arguments are required: MODEL"),
         (["run", "m", "p", "--tpo", "1"], "unrecognized arguments: --tpo 1"),
         (["run", "m", "p", "--top", "0"], "argument --top: expected an integer from 1 up, got '0'"),
         (["run", "m", "p", "--threshold", "2"], "argument --threshold: expected a number from 0 to 1, got '2'"),

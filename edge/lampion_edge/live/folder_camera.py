@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import cycle
 
 from lampion_edge.errors import CameraError, InputError
-from lampion_edge.input_files import expand, load_photo
+from lampion_edge.input_files import PHOTO_FILES, expand, load_photo
 from lampion_edge.live.clock import Clock
 from lampion_edge.live.frames import Frame
 from lampion_edge.live.pacing import paced
@@ -19,7 +19,7 @@ class FolderCamera:
 
     def __init__(self, folder: str, fps: float, loop: bool) -> None:
         try:
-            self._files = expand([folder], photos=True)
+            self._files = expand([folder], PHOTO_FILES)
         except InputError as error:
             raise CameraError(f"{folder}: there are no images in it", hint=error.hint) from None
         self._fps, self._loop = fps, loop

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lampion_edge import EdgeError, Session
-from lampion_edge.input_files import expand, load_arrays
+from lampion_edge.input_files import PHOTO_FILES, expand, load_arrays
 from lampion_edge.inputs import checked
 from lampion_export.errors import ExportError
 from lampion_export.quantization.scheme import Batch
@@ -75,7 +75,7 @@ def _read(source: Any, session: Session) -> Iterable[Mapping[str, Any]]:
 def _files(source: str | Path, session: Session) -> Iterable[Mapping[str, Any]]:
     if Path(source).suffix in _ARRAYS:
         return _rows(load_arrays(str(source), session.inputs), session)
-    return (session.prepare(photo) for photo in expand([str(source)], photos=True))
+    return (session.prepare(photo) for photo in expand([str(source)], PHOTO_FILES))
 
 
 def _item(item: Any, session: Session) -> Mapping[str, Any]:
