@@ -38,13 +38,14 @@ BENCH = _command("bench", "measure latency, throughput and memory")
 TUNE = _command("tune", "find the fastest settings on this board, and keep them")
 VERIFY = _command("verify", "replay a model's golden samples")
 INFO = _command("info", "show what a model file says of itself")
+DOCTOR = _command("doctor", "find what keeps models from running here, and the cure")
 EMULATE = _command("emulate", "run a command on a simulated Raspberry Pi")
 CAMERA = _command("camera", "label what a camera sees, for days")
 UPDATE = _command("update", "fetch a newer version of a model, prove it and switch to it")
 LISTEN = _command("listen", "label what a microphone hears, for days")
 SERVE = _command("serve", "answer over REST on this device")
 UNIT = _command("unit", "print a systemd unit that runs a command for ever")
-COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, CAMERA, LISTEN, SERVE, UNIT, UPDATE, EMULATE)
+COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, CAMERA, LISTEN, SERVE, UNIT, UPDATE, DOCTOR, EMULATE)
 
 
 def run_command(command: Command, args: Namespace) -> int:

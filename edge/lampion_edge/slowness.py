@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from lampion_edge import board
@@ -21,16 +22,32 @@ _CURES = {
 }
 
 
+@dataclass(frozen=True)
+class Burden:
+    """Something that holds a machine back, now or since it was switched on, and the cure."""
+
+    said: str
+    cure: str
+    now: bool = True
+
+
+def burdens(root: str | Path = "/") -> Iterator[Burden]:
+    """Heat and voltage: what the firmware and the thermometer say."""
+    now, before = board.throttling(root) or ([], [])
+    yield from (Burden(f"{name} now", _CURES[name]) for name in now)
+    yield from (
+        Burden(f"{name} since it was switched on", _CURES[name], now=False) for name in before if name not in now
+    )
+    degrees = board.temperature(root)
+    if degrees is not None and degrees >= HOT:
+        yield Burden(f"the processor has {degrees:.0f} degrees", "let it cool: a heat sink, a fan, air")
+
+
 def reasons(threads: int, root: str | Path = "/") -> Iterator[str]:
     """What holds this machine back now; to be asked while it works or just after, since an idle clock is low anyway."""
     if threads > usable_cores(root):
         yield f"{threads} threads on {usable_cores(root)} usable cores wait for each other: take fewer"
-    now, before = board.throttling(root) or ([], [])
-    yield from (f"{name} now: {_CURES[name]}" for name in now)
-    yield from (f"{name} since it was switched on: {_CURES[name]}" for name in before if name not in now)
-    degrees = board.temperature(root)
-    if degrees is not None and degrees >= HOT:
-        yield f"the processor has {degrees:.0f} degrees: let it cool"
+    yield from (f"{burden.said}: {burden.cure}" for burden in burdens(root))
     slowest = min((core for core in board.cores(root) if core.clock and core.max_clock), key=_share, default=None)
     if slowest and _share(slowest) < _SLOWED:
         governor = f", governor {slowest.governor}" if slowest.governor else ""

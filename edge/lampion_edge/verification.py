@@ -36,7 +36,8 @@ class Verification:
             return "nothing to replay: the file carries no golden samples"
         good = sum(sample.ok for sample in self.samples)
         worst = max((sample.max_abs_error or 0.0 for sample in self.samples), default=0.0)
-        return f"{good} of {len(self.samples)} golden samples agree, largest error {worst:.3g}"
+        how = "bit for bit" if good == len(self.samples) and not worst else f"largest error {worst:.3g}"
+        return f"{good} of {len(self.samples)} golden samples agree, {how}"
 
 
 Run = Callable[[Mapping[str, object]], dict[str, Array]]

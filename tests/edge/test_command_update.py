@@ -43,7 +43,7 @@ def test_a_devices_first_version(lampion_edge_command: Run, stick: Path) -> None
     assert not (stick / "models" / "state.json").exists()
     assert update("usb") == (
         0,
-        "trial run: 1 of 1 golden samples agree, largest error 0; N ms a call\n"
+        "trial run: 1 of 1 golden samples agree, bit for bit; N ms a call\n"
         f"digits 1 is current ({size}, signed by KEY)\n"
         "it has 3 starts to show that it is healthy\n",
         "",

@@ -61,5 +61,5 @@ def test_text(lampion_edge_command: Run, digits_path: Path) -> None:
         "sample  max error\n"
         "0               0  ok\n"
         "checksum: ok\n"
-        "1 of 1 golden samples agree, largest error 0\n"
+        "1 of 1 golden samples agree, bit for bit\n"
     )  # fmt: skip

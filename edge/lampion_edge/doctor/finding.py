@@ -1,0 +1,18 @@
+"""What was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "warning", "wrong"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`what` was looked at, what there is to say, and for a "warning" or what is "wrong" the cure."""
+
+    what: str
+    level: Level
+    said: str
+    cure: str = ""
