@@ -13,9 +13,25 @@ import pytest
 from edge.update.publishing import resign
 from PIL import Image
 
+from lampion_edge.cli import main
 from lampion_edge.update.signature import new_key
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def lampion_edge_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """As the real one, but in this process, which is quicker; the trial run has one of its own anyway."""
+
+    def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(cwd)
+        try:
+            code = main(args)
+        except SystemExit as ended:  # argparse's
+            code = int(ended.code or 0)
+        return subprocess.CompletedProcess(args, code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

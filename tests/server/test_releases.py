@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from lampion_edge.update.updating import Rules, install, offered
 from lampion_server.keys import INFER, new_key, write_keys
 
 
-@pytest.fixture
-def versions(build: Any, tmp_path: Path) -> Path:
-    """Two signed versions and one that isn't, of which the second has the traffic."""
+@pytest.fixture(scope="module")
+def versions(build: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two signed versions and one that isn't, which has the traffic."""
+    tmp_path = tmp_path_factory.mktemp("releases")
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "secret").write_text("secret")
     for version, scale in (("1", 2.0), ("2", 3.0), ("3", 4.0)):
         model = build.iris(tmp_path / "served" / "iris" / version / "model.onnx", version=version, scale=scale)
         if version != "3":
@@ -26,8 +30,14 @@ def versions(build: Any, tmp_path: Path) -> Path:
     return tmp_path / "served"
 
 
+@pytest.fixture(scope="module")
+def server(serve: Any, versions: Path) -> Iterator[Any]:
+    with serve(versions, tune_seconds=0.0) as running:
+        yield running
+
+
 def test_a_release_of_the_version_that_has_the_traffic(serve: Any, versions: Path) -> None:
-    with serve(versions) as server:
+    with serve(versions, tune_seconds=0.0) as server:
         server.client.post("/v1/models/iris/traffic/promote?version=2")
         answer = server.client.get("/v1/models/iris/release")
         want = (versions / "iris" / "2" / "model.onnx.sig").read_bytes()
@@ -39,15 +49,14 @@ def test_a_release_of_the_version_that_has_the_traffic(serve: Any, versions: Pat
         assert server.client.get("/v1/models/iris/versions/1/release", headers=known).status_code == 200
 
 
-def test_a_file_and_its_end(serve: Any, versions: Path) -> None:
+def test_a_file_and_its_end(server: Any, versions: Path) -> None:
     path, content = "/v1/models/iris/versions/1/files/model.onnx", (versions / "iris/1/model.onnx").read_bytes()
-    with serve(versions) as server:
-        whole = server.client.get(path)
-        assert (whole.status_code, whole.content) == (200, content)
-        end = server.client.get(path, headers={"Range": "bytes=100-"})
-        assert (end.status_code, end.content) == (206, content[100:])
-        assert server.client.get(path, headers={"Range": "bytes=99999999-"}).status_code == 416
-        assert server.client.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+    whole = server.client.get(path)
+    assert (whole.status_code, whole.content) == (200, content)
+    end = server.client.get(path, headers={"Range": "bytes=100-"})
+    assert (end.status_code, end.content) == (206, content[100:])
+    assert server.client.get(path, headers={"Range": "bytes=99999999-"}).status_code == 416
+    assert server.client.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
 
 
 @pytest.mark.parametrize(
@@ -61,12 +70,10 @@ def test_a_file_and_its_end(serve: Any, versions: Path) -> None:
         ("/v1/models/iris/versions/1/files/..%2F..%2Fsecret", "there is no route"),
     ],
 )
-def test_what_is_not_handed_out(serve: Any, versions: Path, path: str, error: str) -> None:
-    (versions / "secret").write_text("secret")
-    with serve(versions) as server:
-        answer = server.client.get(path)
-        assert answer.status_code == 404
-        assert answer.json()["error"].startswith(error)
+def test_what_is_not_handed_out(server: Any, path: str, error: str) -> None:
+    answer = server.client.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["error"].startswith(error)
 
 
 @pytest.fixture
@@ -85,14 +92,18 @@ def update(device: Repository, source: WebSource) -> str | None:
     return signed.release.version if signed else None
 
 
-def counted(server: Any, status: str) -> bool:
-    """Whether there was one answer of this status; the server counts it a moment after the device has it."""
+def count(server: Any, status: str) -> float:
+    """How many requests for iris were answered so."""
+    found: float = server.metric("lampion_requests_total", model="iris", status=status)
+    return found
+
+
+def one_more(server: Any, status: str, before: float) -> bool:
+    """Whether there was one more answer of this status; the server counts it a moment after the device has it."""
     end = time.monotonic() + 10
-    while (
-        not (count := server.metric("lampion_requests_total", model="iris", status=status)) and time.monotonic() < end
-    ):
+    while count(server, status) == before and time.monotonic() < end:
         time.sleep(0.01)
-    return count == 1.0
+    return count(server, status) == before + 1
 
 
 def test_a_device_updates_itself(serve: Any, versions: Path, device: Repository) -> None:
@@ -105,20 +116,20 @@ def test_a_device_updates_itself(serve: Any, versions: Path, device: Repository)
         current = device.state.current
         assert current is not None
         assert device.model(current).read_bytes() == (versions / "iris" / "1" / "model.onnx").read_bytes()
-        assert counted(server, "304")
+        assert one_more(server, "304", 0)
 
 
-def test_a_device_goes_on_where_the_last_download_broke(serve: Any, versions: Path, device: Repository) -> None:
-    with serve(versions) as server:
-        source = WebSource(f"{server.url}/v1/models/iris/versions/1")
-        signed = offered(device, source, Rules())
-        assert signed is not None
-        content = (versions / "iris" / "1" / "model.onnx").read_bytes()
-        with device.updating():
-            device.incoming(signed.id).mkdir()
-            (device.incoming(signed.id) / "model.onnx").write_bytes(content[:200])
-        assert update(device, source) == "1"
-        assert counted(server, "206")
+def test_a_device_goes_on_where_the_last_download_broke(server: Any, versions: Path, device: Repository) -> None:
+    source = WebSource(f"{server.url}/v1/models/iris/versions/1")
+    signed = offered(device, source, Rules())
+    assert signed is not None
+    content = (versions / "iris" / "1" / "model.onnx").read_bytes()
+    with device.updating():
+        device.incoming(signed.id).mkdir()
+        (device.incoming(signed.id) / "model.onnx").write_bytes(content[:200])
+    before = count(server, "206")
+    assert update(device, source) == "1"
+    assert one_more(server, "206", before)
 
 
 def test_what_a_server_refuses_is_told_in_its_words(serve: Any, versions: Path, device: Repository) -> None:
