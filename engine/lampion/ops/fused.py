@@ -21,8 +21,9 @@ class Fused(Op):
     """Base of ops that are also written in plain ops, whose gradients are known.
 
     Those run in a trace, and where a gradient is to be differentiated. Otherwise the op is one node on the tape: `kernel` on
-    arrays, and `kernel_gradient`. An `operator` of a runtime is whole in a trace too, where no gradient is recorded; the
-    exporter writes the runtime's own for it, or the plain ops where that lacks something.
+    arrays, and `kernel_gradient`. An `operator` of a runtime is whole in a trace too, where no gradient is recorded, or where
+    `gradient_in_ops` is quicker than that of the plain ops; the exporter writes the runtime's own for it, or the plain ops
+    where that lacks something.
     """
 
     operator: ClassVar[bool] = False
@@ -51,10 +52,19 @@ class Fused(Op):
         """
         raise NotImplementedError(f"{type(self).__name__} has no kernel for its gradient")
 
+    def has_gradient_in_ops(self, *inputs: Tensor) -> bool:
+        """Whether a trace keeps the op whole for these inputs although their gradient is recorded."""
+        return False
+
+    def gradient_in_ops(self, sent: Sequence[Tensor | None], given: Any, inputs: Any) -> tuple[Tensor | None, ...]:
+        """The gradients of the inputs in a trace, by those of the outputs."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient in ops")
+
     def __call__(self, *inputs: Tensor) -> Any:
         recorded = grad_mode.enabled and True in [x._value.requires_grad for x in inputs]
         if tracing():
-            return self.plain(*inputs) if recorded or not self.operator else super().__call__(*inputs)
+            whole = self.has_gradient_in_ops(*inputs) if recorded else self.operator
+            return super().__call__(*inputs) if whole else self.plain(*inputs)
         if not self.has_kernel(*inputs) and (recorded or not self.operator):
             return self.plain(*inputs)
         result = super().__call__(*inputs)
@@ -71,6 +81,8 @@ class Fused(Op):
 
     def gradient(self, g: Any, out: Any, *inputs: Tensor) -> tuple[Any, ...]:
         sent, given = (g, out) if isinstance(out, tuple) else ((g,), (out,))
+        if tracing() and self.has_gradient_in_ops(*inputs):
+            return self.gradient_in_ops(sent, given, inputs)
         if grad_mode.enabled or tracing():
             return self._gradient_of_plain(sent, inputs)
         arrays = self.kernel_gradient(

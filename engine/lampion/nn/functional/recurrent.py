@@ -14,6 +14,7 @@ from lampion.control import scan
 from lampion.kernels import recurrent as kernels
 from lampion.kernels.recurrent import Kernel, weight_gradients
 from lampion.nn.functional.linear import linear
+from lampion.nn.functional.lstm_gradient import lstm_gradient
 from lampion.ops.analysis import sigmoid, tanh
 from lampion.ops.arithmetic import relu
 from lampion.ops.comparison import where
@@ -238,3 +239,15 @@ class LstmLayer(Layer):
     """Hochreiter and Schmidhuber 1997."""
 
     gates, step, of_arrays = 4, staticmethod(lstm_step), kernels.LSTM
+
+    def has_gradient_in_ops(self, *inputs: Tensor) -> bool:
+        sizes = [n for t in inputs for n in t._value.data.shape]
+        plain = self.directions == 1 and not (self.lengths or self.projected) and all(type(n) is int for n in sizes)
+        return plain and {t._value.data.dtype for t in inputs} == {np.dtype("f4")}  # which is what runtimes have
+
+    def gradient_in_ops(self, sent: Sequence[Tensor | None], given: Any, inputs: Any) -> tuple[Tensor | None, ...]:
+        x, _, first, (weights,) = self.split(inputs)
+        out, dh, dc = sent
+        last = [None if d is None else d[0] for d in (dh, dc)]
+        dx, states, of_weights = lstm_gradient(x, tuple(h[0] for h in first), weights, given[0], (out, *last))
+        return dx, *[d.unsqueeze(0) for d in states if first], *of_weights
