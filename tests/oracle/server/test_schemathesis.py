@@ -29,7 +29,7 @@ PARTS = {
 def small(serve: Any, build: Any, tmp_path: Path) -> Iterator[Any]:
     """A server of a model for each task, and of some that are odd: texts, halves, two inputs, no axis but the batch."""
     build.iris(tmp_path / "iris.onnx")
-    build.digits(tmp_path / "digits.onnx")
+    build.signed(build.digits(tmp_path / "digits.onnx"))
     build.sounds(tmp_path / "sounds.onnx")
     build.table(tmp_path / "table.onnx")
     build.lookup(tmp_path / "lookup.onnx")
