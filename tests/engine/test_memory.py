@@ -34,7 +34,7 @@ def test_two_thousand_steps_do_not_grow() -> None:
         assert gc.collect() == 0  # no cycle waited for the collector; this empties the interpreter's free lists
         return sys.getallocatedblocks()
 
-    for _ in range(100):  # caches and counters settle
+    for _ in range(STEPS):  # caches and counters settle
         step()
     gc.collect()
     gc.disable()

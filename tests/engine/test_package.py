@@ -19,6 +19,7 @@ from lampion.tape import Primitive
 INTERNAL = {
     *(
         "adaptive_avg_pool",
+        "alike",
         "as_tensor",
         "assign",
         "avg_pool",

@@ -19,6 +19,7 @@ STEPS = 50
 # How far each falls within those steps, so that two scripts that both learn nothing don't agree.
 FALLS = {
     "train_cnn": 0.3,
+    "train_fashion": 0.6,
     "train_tagger": 0.5,
     "train_transformer": 0.9,
     "train_vae": 0.5,
