@@ -20,6 +20,7 @@ INTERNAL = {
     *(
         "adaptive_avg_pool",
         "alike",
+        "numbers",
         "as_tensor",
         "assign",
         "avg_pool",
