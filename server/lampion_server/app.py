@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lampion_server.access import OPEN, bearer
 from lampion_server.caller import CALLER
 from lampion_server.dataplane import DataPlane
+from lampion_server.errors import UnavailableError
 from lampion_server.http import caller_of, error_response, header, no_route, packed
 from lampion_server.metadata import release
 from lampion_server.middleware import wrapped
@@ -65,7 +66,12 @@ def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
             if plane.access.asks:
                 plane.access.admit(_scope(route, plane), _token(request), request.client.host if request.client else "")
             CALLER.set(caller_of(request))
-            return await packed(await route.handler(request, plane), request)
+            try:
+                answer = await route.handler(request, plane)
+            except UnavailableError as error:
+                await plane.bring_back(error)
+                answer = await route.handler(request, plane)
+            return await packed(answer, request)
         except Exception as error:
             return error_response(error, request)
 

@@ -106,6 +106,7 @@ class DataPlane:
         self.metrics_text: Callable[[], Awaitable[bytes]] = self._own_metrics
         self.traces = tracing.traces(self.settings)
         self.access = Access(self.settings)
+        self._returning: dict[str, asyncio.Task[None]] = {}  # models that are loaded again, by name
         self._decoder = Decoder(own_cores(self.settings), self.settings.max_queue)
 
     async def infer(
@@ -181,6 +182,26 @@ class DataPlane:
                 queue=max(one.answer.queue for one in shown),
                 compute=max(one.answer.compute for one in shown),
             )
+
+    async def bring_back(self, error: UnavailableError) -> None:
+        """Load the model that `error` says was moved out, within the time of the request. Raises `error` if it says none."""
+        name = error.moved_out
+        if name is None:
+            raise error
+        if name not in self._returning:
+            task = self._returning[name] = asyncio.create_task(asyncio.to_thread(self.repository.bring_back, name))
+            task.add_done_callback(lambda _: self._returning.pop(name))
+        with _until(self._limit(None)):
+            await asyncio.shield(self._returning[name])
+
+    def ready(self, model: str, version: str | None = None) -> str:
+        """The name of a model that answers, be it after it was loaded again. Raises `NotFoundError`, `UnavailableError`."""
+        try:
+            return self.repository.get(model, version).name
+        except UnavailableError as error:
+            if error.moved_out is None:
+                raise
+            return model
 
     def metadata(self, model: str, version: str | None = None) -> Metadata:
         """What a model is. Raises `NotFoundError` or `UnavailableError`."""

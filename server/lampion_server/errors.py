@@ -158,10 +158,11 @@ class UnsupportedError(ServerError):
 
 
 class UnavailableError(ServerError):
-    """The model or the server can't answer now."""
+    """The model or the server can't answer now. `moved_out` names a model that could if it was loaded again."""
 
     status = 503
     code = "UNAVAILABLE"
+    moved_out: str | None = None
 
 
 class OverloadedError(UnavailableError):

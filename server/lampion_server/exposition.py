@@ -31,17 +31,21 @@ _COUNTS = (
 
 
 def model_states(entries: Iterable[Entry]) -> bytes:
-    """Whether each version serves (1) or not (0), and the bytes of those that do, in Prometheus' text format."""
+    """Whether each version serves (1) or not (0), why not, and the bytes of those that do, in Prometheus' text format."""
     entries = list(entries)
     ready = GaugeMetricFamily(
         "lampion_model_ready", "Whether this version serves; the index says why not", labels=_LABELS
     )
     size = GaugeMetricFamily("lampion_model_bytes", "Size of the files of a version that serves", labels=_LABELS)
+    text = "Why a version, or its newest file, isn't served"
+    problem = GaugeMetricFamily("lampion_model_problem", text, labels=(*_LABELS, "reason"))
     for entry in entries:
         ready.add_metric([entry.name, entry.version], float(entry.model is not None))
+        if entry.reason:
+            problem.add_metric([entry.name, entry.version, entry.reason], 1.0)
         if entry.model:
             size.add_metric([entry.name, entry.version], entry.model.size)
-    return _text([ready, size])
+    return _text([ready, size, problem])
 
 
 def apart(texts: Mapping[str, bytes], label: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from lampion_edge import EdgeError, ModelFile, Session, usable_cores
@@ -59,6 +60,9 @@ class Loader:
                 seconds = measure(lambda rows: session.run(make(rows)), most, self._settings.tune_seconds, background)
             except EdgeError as error:  # zeros need not be a valid input
                 log.info("%s can't be measured: %s", source.path, error)
+        elif not verification.samples:
+            with background(), suppress(EdgeError):  # what was made up need not be a valid input
+                session.warm_up()
         steady = not _UNSTEADY & ModelFile.open(source.path).operators()
         return session, Plan(instances, threads, batch_limit(seconds, most), seconds, steady)
 

@@ -21,7 +21,7 @@ from lampion_server.tasks.task import prediction
 
 LOADING = "it is being loaded"
 UNLOADED = "unloaded by request"
-EVICTED = "moved out of memory for others; it is loaded again when somebody asks for it"
+EVICTED = "moved out of memory for others; it is loaded again when somebody asks it"
 
 
 @dataclass(eq=False)

@@ -97,9 +97,9 @@ class Repository:
         """
         entry = self._entry(name, version)
         if entry.model is None:
-            if entry.reason == EVICTED:
-                self._revive(name)
-            raise UnavailableError(f"model {name} version {entry.version} is not served: {entry.reason}")
+            error = UnavailableError(f"model {name} version {entry.version} is not served: {entry.reason}")
+            error.moved_out = name if entry.reason == EVICTED else None
+            raise error
         return entry.model
 
     @contextmanager
@@ -146,6 +146,13 @@ class Repository:
             self._replace(name, [self._open(source) for source in sources])
         if failed := [entry for entry in self._versions.get(name, []) if entry.reason]:
             raise UnavailableError("; ".join(f"{name} version {entry.version}: {entry.reason}" for entry in failed))
+
+    def bring_back(self, name: str) -> None:
+        """Load again what was moved out of memory of `name`; blocks until others have made room and it answers."""
+        with self._loading:
+            entries = self._versions.get(name, [])
+            if any(entry.reason == EVICTED for entry in entries):
+                self._replace(name, [self._open(e.source) if e.reason == EVICTED else e for e in entries])
 
     def unload(self, name: str) -> None:
         """Stop serving every version of `name`; requests under way are answered first. Raises `NotFoundError`."""
@@ -329,17 +336,6 @@ class Repository:
                     entries = self._entries | {key: replace(entry, model=None, reason=EVICTED)}
                     self._publish(entries, self._traffic)
                 self._retire(entry.model)
-
-    def _revive(self, name: str) -> None:
-        """Load what was moved out again, in the background."""
-
-        def work() -> None:
-            with self._loading:
-                entries = self._versions.get(name, [])
-                if any(entry.reason == EVICTED for entry in entries):
-                    self._replace(name, [self._open(e.source) if e.reason == EVICTED else e for e in entries])
-
-        threading.Thread(target=work, name=f"lampion-revive-{name}", daemon=True).start()
 
 
 def _kept(entry: Entry, old: Entry) -> Entry:

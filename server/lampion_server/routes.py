@@ -84,7 +84,7 @@ async def model_metadata(request: Request, plane: DataPlane) -> Response:
 
 
 async def model_ready(request: Request, plane: DataPlane) -> Response:
-    return json_response({"name": plane.metadata(*_model(request)).name, "ready": True})
+    return json_response({"name": plane.ready(*_model(request)), "ready": True})
 
 
 async def model_config(request: Request, plane: DataPlane) -> Response:
@@ -265,6 +265,17 @@ ROUTES = (
             f"{V1}/predict",
             predict,
             "Ask without tensors",
+            examples.PREDICT_ANSWER,
+            examples.PREDICT_BODY,
+        ),
+        query=examples.PHOTO_QUERY,
+    ),
+    Route(
+        *(
+            "POST",
+            "/v1/models/{model}/versions/{version}/predict",
+            predict,
+            "The same, of one version",
             examples.PREDICT_ANSWER,
             examples.PREDICT_BODY,
         ),

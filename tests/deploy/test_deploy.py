@@ -155,6 +155,7 @@ def exported(serve: Any, build: Any, tmp_path_factory: pytest.TempPathFactory) -
     """The labels of each series that a server exports which has been asked."""
     folder = tmp_path_factory.mktemp("models")
     build.digits(folder / "digits.onnx")
+    (folder / "broken.onnx").write_bytes(b"")
     with serve(folder, tune_seconds=0) as server:
         assert server.client.post("/v1/models/digits/predict", content=build.photo()).status_code == 200
         text = server.client.get("/metrics").text

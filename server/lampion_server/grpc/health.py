@@ -48,7 +48,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             if service in ("", SERVICE):
                 self.plane.check_ready()
             else:
-                self.plane.metadata(service)
+                self.plane.ready(service)
         except NotFoundError:
             return UNKNOWN
         except UnavailableError:

@@ -52,7 +52,7 @@ async def server_metadata(request: Any, plane: DataPlane, deadline: float | None
 
 async def model_ready(request: Any, plane: DataPlane, deadline: float | None) -> Any:
     with suppress(UnavailableError):
-        return {"ready": bool(plane.metadata(*_model(request)))}
+        return {"ready": bool(plane.ready(*_model(request)))}
     return {"ready": False}
 
 

@@ -19,7 +19,14 @@ from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
 from lampion_server.access import OPEN, bearer
 from lampion_server.caller import CALLER, Caller, Priority
 from lampion_server.dataplane import DataPlane
-from lampion_server.errors import BadRequestError, ServerError, StartupError, as_server_error, error_body
+from lampion_server.errors import (
+    BadRequestError,
+    ServerError,
+    StartupError,
+    UnavailableError,
+    as_server_error,
+    error_body,
+)
 from lampion_server.grpc.health import NAME as HEALTH
 from lampion_server.grpc.health import Health
 from lampion_server.grpc.methods import ADMINISTRATION, STREAMS, UNARY, as_message
@@ -118,7 +125,12 @@ def _unary(plane: DataPlane, name: str, kind: Any) -> Any:
             _admit(plane, name, context)
             request = _parsed(kind, body)
             watch.model = getattr(request, "model_name", "") or getattr(request, "name", "")
-            return as_message(await UNARY[name](request, plane, _deadline(context)), f"{name}Response")
+            try:
+                answer = await UNARY[name](request, plane, _deadline(context))
+            except UnavailableError as error:
+                await plane.bring_back(error)
+                answer = await UNARY[name](request, plane, _deadline(context))
+            return as_message(answer, f"{name}Response")
 
     return call
 

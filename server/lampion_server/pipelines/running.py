@@ -12,7 +12,14 @@ import numpy as np
 from lampion_edge import EdgeError
 from lampion_server import tracing
 from lampion_server.datatypes import Array
-from lampion_server.errors import BadRequestError, ModelFailedError, OverloadedError, ServerError, as_server_error
+from lampion_server.errors import (
+    BadRequestError,
+    ModelFailedError,
+    OverloadedError,
+    ServerError,
+    UnavailableError,
+    as_server_error,
+)
 from lampion_server.model import Model
 from lampion_server.pipelines.crop import cropped
 from lampion_server.pipelines.declaration import Ask, Crop, Wire
@@ -99,4 +106,7 @@ def _at(step: str, error: ServerError | EdgeError) -> ServerError:
         return ModelFailedError(message, hint=told.hint)
     if isinstance(told, OverloadedError):
         return OverloadedError(message, retry_after=told.retry_after)
-    return type(told)(message, hint=told.hint)
+    renamed = type(told)(message, hint=told.hint)
+    if isinstance(told, UnavailableError) and isinstance(renamed, UnavailableError):
+        renamed.moved_out = told.moved_out
+    return renamed
