@@ -77,7 +77,8 @@ class Fetching:
         remove_all(self._disk, path)
         if begun:  # what an earlier attempt left may be what is wrong, for instance after a power cut
             return self._file(path, content)
-        raise RefusedError(f"{path.name}: isn't the file that was signed: its checksum differs")
+        hint = "a file that is changed on purpose has to be signed again: lampion sign"
+        raise RefusedError(f"{path.name}: isn't the file that was signed: its checksum differs", hint=hint)
 
     def _complete(self, path: Path, size: int) -> None:
         """Appends what is missing, with as many tries as bring something."""

@@ -30,7 +30,7 @@ def trial(model: Path, budget: float | None = None, patience: float = 120.0) -> 
     Raises RefusedError if it can't be opened or run, disagrees, takes more than `budget` milliseconds a call, or its process
     doesn't end well.
     """
-    command = [sys.executable, "-P", "-m", "lampion_edge.update.trial_worker", str(model)]
+    command = [sys.executable, "-P", "-m", "lampion_edge.update.trial_worker", str(model), str(patience)]
     # A session of its own: Ctrl-C reaches only this process, which then ends the worker (`run` kills it).
     try:
         done = subprocess.run(command, capture_output=True, timeout=patience, start_new_session=True, check=False)

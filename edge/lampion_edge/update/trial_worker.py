@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import signal
 import sys
 from time import perf_counter
 
@@ -33,6 +35,7 @@ def tried(model: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    signal.alarm(math.ceil(float(sys.argv[2])) + 1)  # an end, though nobody may be left to bring it about
     try:
         print(json.dumps(tried(sys.argv[1])))
     except EdgeError as error:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +74,12 @@ def test_one_that_hangs(build: Build, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(endless(build))
     with pytest.raises(RefusedError, match=r"^the trial run failed: no end after 2 s$"):
         trial(tmp_path / "m.onnx", patience=2)
+
+
+def test_one_that_hangs_ends_though_the_updater_was_killed(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(endless(build))
+    command = [sys.executable, "-P", "-m", "lampion_edge.update.trial_worker", tmp_path / "m.onnx", "0.5"]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGALRM
 
 
 @pytest.mark.parametrize(
