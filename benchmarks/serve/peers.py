@@ -118,7 +118,13 @@ RAY = Peer(
     },
     (*_MODEL, "ray[serve]"),
 )
-PEERS = (LAMPION, FLOOR, FASTAPI, LITSERVE, MLSERVER, BENTOML, RAY)
+TRITON = Peer(
+    "Triton, Python backend",
+    "triton_app.py",
+    {NUMBERS: protocol_json(_INFER), BYTES: protocol_bytes(_INFER)},
+    ("numpy", "onnxruntime", "nvidia-pytriton"),
+)
+PEERS = (LAMPION, FLOOR, FASTAPI, LITSERVE, MLSERVER, BENTOML, RAY, TRITON)
 BARE = "bare loop, no server"
 
 

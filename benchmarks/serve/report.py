@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from measuring import Result
-from peers import BARE, BYTES, FASTAPI, FLOOR, LAMPION, LARGE, NUMBERS, PHOTOS
+from peers import BARE, BYTES, FASTAPI, FLOOR, LAMPION, LARGE, NUMBERS, PHOTOS, TRITON
 
 Results = Mapping[str, Mapping[str, Result]]
 
@@ -42,6 +42,7 @@ def verdicts(results: Results) -> Iterator[tuple[str, float, float]]:
     for scenario, other, least in (
         (NUMBERS, FLOOR.name, 0.85),
         (NUMBERS, FASTAPI.name, 3.0),
+        (BYTES, TRITON.name, 1.0),
         (PHOTOS, BARE, 0.95),
         *((LARGE, name, 5.0) for name in results.get(LARGE, {}) if name != LAMPION.name),
     ):
@@ -82,8 +83,8 @@ The load comes from lampion's own generator (`lampion bench http://...`) and not
 to every peer in its own form, and keeps a rate without coordinated omission. It shares the cores with the server that it
 measures, at the same cost for each. Every first answer of the small model is compared with the right one. No peer logs
 requests, lampion neither (`--log-level warning`). Peers are written as their documentation writes them, with one onnxruntime
-thread per worker. Triton isn't among them: its server can't be installed with pip. Over REST, MLServer, LitServe and BentoML
-take no tensors as bytes.
+thread per worker. Triton's server comes out of PyTriton's wheel, which has the Python backend and not the one for onnxruntime:
+a Python model runs onnxruntime behind it. Over REST, MLServer, LitServe and BentoML take no tensors as bytes.
 """
 
 ABOUT = {
