@@ -33,11 +33,10 @@ Restart=always
 RestartSec=5
 User={user}
 SupplementaryGroups={groups}
-WorkingDirectory={folder}
-# What it writes lies in /var/lib/lampion and /var/cache/lampion; nothing else of the system can be written.
+# It may write to /var/lib/lampion, where it starts, and to what ReadWritePaths names; to nothing else of the system.
 StateDirectory=lampion
-CacheDirectory=lampion
-Environment=LAMPION_CACHE=%C/lampion
+WorkingDirectory=%S/lampion
+ReadWritePaths={folders}
 ProtectSystem=strict
 ProtectHome=read-only
 PrivateTmp=yes
@@ -71,7 +70,7 @@ def run(args: Namespace) -> int:
             watchdog=args.watchdog,
             user=args.user or os.environ.get("USER") or "root",
             groups=" ".join(group for group in _LASTING[line[0]] if _exists(group)),
-            folder=Path.cwd(),
+            folders=" ".join(_quoted(os.path.abspath(word)) for word in line[1:] if Path(word).is_dir()),
         ),
         end="",
     )
