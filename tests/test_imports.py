@@ -44,7 +44,7 @@ def test_a_package_imports_only_what_its_arrows_allow(package: str) -> None:
     ("package", "third_party"),
     [
         ("lampion_edge", {"numpy", "onnxruntime", "PIL", "ml_dtypes", "cryptography"}),
-        ("lampion", {"numpy", "ml_dtypes", "safetensors", "tqdm", "PIL", "tensorboardX"}),
+        ("lampion", {"numpy", "ml_dtypes", "safetensors", "threadpoolctl", "tqdm", "PIL", "tensorboardX"}),
     ],
 )
 def test_a_leaf_needs_only_what_it_declares(package: str, third_party: set[str]) -> None:

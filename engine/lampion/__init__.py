@@ -458,6 +458,7 @@ from lampion.ops.windows import bartlett_window, blackman_window, hamming_window
 from lampion.serialization import load, save
 from lampion.summary import summary
 from lampion.tensor import Size, Tensor, is_tensor
+from lampion.threads import get_num_threads, set_num_threads
 
 as_tensor, zero_, newaxis = asarray, Tensor.zero_, None
 
@@ -649,6 +650,7 @@ __all__ = [
     "ge",
     "geqrf",
     "get_default_dtype",
+    "get_num_threads",
     "gradient",
     "greater",
     "greater_equal",
@@ -843,6 +845,7 @@ __all__ = [
     "select_scatter",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_num_threads",
     "sgn",
     "short",
     "sigmoid",

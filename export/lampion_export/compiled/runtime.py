@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from lampion.tape import Array
-from lampion_edge.threads import usable_cores
+from lampion.threads import get_num_threads
 
 _FATAL = 4  # what is an error for onnxruntime reaches us as an exception
 
@@ -32,7 +32,7 @@ class Session:
     ) -> None:
         library = _library()
         options = library.SessionOptions()
-        options.intra_op_num_threads = threads or usable_cores()
+        options.intra_op_num_threads = threads or get_num_threads()
         if optimized:
             options.graph_optimization_level = library.GraphOptimizationLevel.ORT_DISABLE_ALL
         if keep is not None:
