@@ -38,7 +38,9 @@ def unbroadcast(g: Tensor, like: Tensor) -> Tensor:
         return g
     extra = g.ndim - len(shape)
     dims = [*range(extra), *(extra + i for i, n in enumerate(shape) if same(n, 1) and not same(g.shape[extra + i], 1))]
-    return g.sum(dims, keepdim=True).reshape(shape) if dims else g
+    if len(dims) == extra:
+        return g.sum(dims) if dims else g
+    return g.sum(dims, keepdim=True).reshape(shape)
 
 
 def checked(op: Elementwise, operands: list[Tensor]) -> list[Tensor]:

@@ -71,7 +71,7 @@ class Program:
         self._arguments = [(i, f"argument_{i}") for i in range(len(step.arguments)) if f"argument_{i}" in used]
         self._draws = [(op, f"draw_{i}" if f"draw_{i}" in used else None) for i, (op, _) in enumerate(step.draws)]
         self._axes = step.axes
-        self._settings = [(i, group, key) for i, (group, key, _) in enumerate(step.settings)]
+        self._settings = [(i, g, key) for i, (g, key, _) in enumerate(step.settings) if f"setting_{i}" in used]
         self._numbers = np.empty(len(step.settings), np.float64)
         self._before = [
             (t, f"gradient_{i}") for i, (t, _) in enumerate(step.gradients.values()) if f"gradient_{i}" in used
@@ -89,9 +89,8 @@ class Program:
         self._bindings = [Binding(session) for _ in (0, 1)]
         for phase, binding in enumerate(self._bindings):
             self._results.bind(binding)
-            for i in range(len(self._settings)):
-                if f"setting_{i}" in used:
-                    binding.input(f"setting_{i}", self._numbers[i : i + 1].reshape(()))
+            for i, _, _ in self._settings:
+                binding.input(f"setting_{i}", self._numbers[i : i + 1].reshape(()))
             for place, slot in zip(here, slots, strict=True):
                 for name in place.inputs(step).keys() & used:
                     binding.input(name, slot.buffer(phase).at(name, place.name))
