@@ -16,7 +16,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1; 0.0.0.0 for everybody")
     parser.add_argument("--port", type=int, default=8000, help="default 8000; 0 takes a free one")
     parser.add_argument("--max-body", type=positive, default=20, metavar="MB", help="of one request (default 20)")
-    parser.add_argument("--connections", type=positive, default=32, metavar="N", help="at once (default 32)")
+    parser.add_argument("--connections", type=positive, default=16, metavar="N", help="at once (default 16)")
     parser.add_argument(
         "--queue", type=positive, default=8, metavar="N", help="callers that may wait for a model (default 8)"
     )

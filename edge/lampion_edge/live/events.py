@@ -14,6 +14,7 @@ from lampion_edge.errors import InputError
 
 if TYPE_CHECKING:
     from lampion_edge.golden import Array
+    from lampion_edge.live.watching import Seen
 
 BEGIN, END = "begin", "end"
 
@@ -70,25 +71,28 @@ class Events:
         self._looks: list[Array] = []
         self._since: dict[int, float] = {}
 
-    def __call__(self, row: Array, time: float, number: int) -> list[Event]:
-        """The events of one look: probabilities [class] at a time."""
-        self._looks = [*self._looks[-self._smooth + 1 :], row] if self._smooth > 1 else [row]
+    def __call__(self, seen: Seen) -> list[Event]:
+        """The events of one look."""
+        self._looks = (
+            [*self._looks[-self._smooth + 1 :], seen.probabilities] if self._smooth > 1 else [seen.probabilities]
+        )
         if len(self._looks) < self._smooth:
             return []
         mean: Array = np.mean(self._looks, axis=0)
-        ended = [index for index in self._since if mean[index] < self._off]
-        begun = [index for index in np.flatnonzero(mean >= self._on).tolist() if index not in self._since]
-        events = [self._event(END, index, mean, time, number, time - self._since.pop(index)) for index in ended]
-        for index in begun:
-            if not self._only or self._name(index) in self._only:
-                self._since[index] = time
-                events.append(self._event(BEGIN, index, mean, time, number))
+        # How long it lasted is told by a clock that nobody sets: a board without a battery learns the time of day late.
+        ended = {index: seen.frame.taken - self._since.pop(index) for index in self._ending(mean)}
+        events = [self._event(END, index, mean, seen, seconds) for index, seconds in ended.items()]
+        for index in np.flatnonzero(mean >= self._on).tolist():
+            if index not in self._since and (not self._only or self._name(index) in self._only):
+                self._since[index] = seen.frame.taken
+                events.append(self._event(BEGIN, index, mean, seen))
         return events
 
-    def _event(
-        self, kind: str, index: int, mean: Array, time: float, number: int, seconds: float | None = None
-    ) -> Event:
-        return Event(kind, self._name(index), float(mean[index]), time, number, self._card.name, seconds)
+    def _ending(self, mean: Array) -> list[int]:
+        return [index for index in self._since if mean[index] < self._off]
+
+    def _event(self, kind: str, index: int, mean: Array, seen: Seen, seconds: float | None = None) -> Event:
+        return Event(kind, self._name(index), float(mean[index]), seen.time, seen.number, self._card.name, seconds)
 
     def _name(self, index: int) -> str:
         return self._card.labels[index] if self._card.labels else str(index)

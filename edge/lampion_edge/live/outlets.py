@@ -90,7 +90,7 @@ class Webhook:
 class Mqtt:
     """Publishes each event to a broker: mqtt://user:password@host:1883/topic, or mqtts. Reconnects by itself."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, complain: Callable[[object, str | None], None]) -> None:
         parts = urlsplit(url)
         topic = unquote(parts.path.strip("/"))
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not topic:
@@ -99,6 +99,9 @@ class Mqtt:
         self._topic = topic
         self._client: Any = paho.Client(paho.CallbackAPIVersion.VERSION2)
         self._client.max_queued_messages_set(_KEPT)
+        self._complain, self._failing = complain, False
+        self._client.on_connect_fail = lambda *_: self._failed("no answer")
+        self._client.on_connect = lambda client, data, flags, reason, properties: self._connected(reason)
         if parts.username:
             self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         if parts.scheme == "mqtts":
@@ -109,6 +112,18 @@ class Mqtt:
 
     def __call__(self, event: Event) -> None:
         self._last = self._client.publish(self._topic, json.dumps(event.as_json()), qos=1)
+
+    def _connected(self, reason: Any) -> None:
+        if reason.is_failure:
+            self._failed(reason)
+        else:
+            self._failing = False
+
+    def _failed(self, reason: object) -> None:
+        """Once for each time that the link goes."""
+        if not self._failing:
+            self._complain(f"mqtt: {self._client.host}: {reason}", "events wait, and are published when it answers")
+        self._failing = True
 
     def close(self) -> None:
         """Waits a little for the last event to be taken."""

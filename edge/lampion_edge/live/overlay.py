@@ -63,10 +63,13 @@ class Overlay:
         try:
             yield b""
             while not self._latest.ended:
-                got = self._latest.after(number, _WAIT)
+                got = self._latest.after(number, _WAIT) or self._latest.after(0, 0)
                 if got is None:
                     continue
-                number, picture = got[0], self._encoded(*got)
+                number, picture = (
+                    got[0],
+                    self._encoded(*got),
+                )  # once more if nothing new came: who has left shows by that
                 head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
                 yield head.encode() + picture + b"\r\n"
         finally:

@@ -69,7 +69,7 @@ class Service:
     def _tell(self, seen: Seen, outlets: Sequence[Callable[[Event], None]]) -> None:
         if self._args.every:
             print(_line(seen, self._args.json), flush=True)
-        for event in self._events(seen.probabilities, seen.time, seen.number):
+        for event in self._events(seen):
             print(json.dumps(event.as_json()) if self._args.json else event, flush=True)
             for outlet in outlets:
                 outlet(event)
@@ -79,7 +79,7 @@ class Service:
         outlets: list[Outlet] = [Pin(text) for text in args.gpio]
         if args.webhook:
             outlets.append(Webhook(Post(args.webhook), self._clock, complain))
-        return outlets + ([Mqtt(args.mqtt)] if args.mqtt else [])
+        return outlets + ([Mqtt(args.mqtt, complain)] if args.mqtt else [])
 
     def _governor(self) -> Governor | None:
         args = self._args

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from lampion_edge.card import Card
-from lampion_edge.errors import ImageError, InputError
+from lampion_edge.errors import ImageError, InputError, SoundError
 from lampion_edge.histogram import Histogram
 from lampion_edge.labels import Label, best, probabilities
 from lampion_edge.live.clock import Clock
@@ -134,12 +136,11 @@ class Watch:
         session, start = self._model.session, self._clock.now()
         try:
             inputs = session.prepare(frame.photo)
-        except (ImageError, InputError) as error:
-            self.figures.failed += 1
-            if self.figures.failed == 1:
-                self._complain(error, "the others go on; further ones are only counted")
-            return
+        except (ImageError, InputError, SoundError) as error:
+            return self._failed(error)
         row = probabilities(session.card, session.run(inputs))[0]
+        if not np.isfinite(row).all():
+            return self._failed(f"{frame.name}: the model gave NaN or infinity")
         end = self._clock.now()
         waited, ran, latency = start - frame.taken, end - start, end - frame.taken
         self.figures.run += 1
@@ -150,3 +151,9 @@ class Watch:
         seen = Seen(frame, number, self._clock.wall(), session.card, row, waited, ran, latency)
         for sink in self._sinks:
             sink(seen)
+        return None
+
+    def _failed(self, reason: object) -> None:
+        self.figures.failed += 1
+        if self.figures.failed == 1:
+            self._complain(reason, "the others go on; further ones are only counted")

@@ -15,6 +15,7 @@ from lampion_edge.live.watching import Seen
 from lampion_edge.sound import rate
 from lampion_edge.store.files import as_file
 from lampion_edge.store.ring import Ring
+from lampion_edge.terminal import megabytes
 
 _AHEAD = 8  # samples that wait for the thread; more are not worth the memory
 
@@ -107,6 +108,9 @@ class Keeper:
             self.kept += 1
         else:
             self.failed += 1
+            if self.failed == 1:
+                hint = "give the folder more, or the camera a smaller --size"
+                self._complain(f"a sample of {megabytes(len(data))} is too large for what may be kept", hint)
 
     def _flush(self) -> None:
         try:

@@ -24,7 +24,7 @@ Told = Callable[[Request | None, int, float], None]
 class Limits:
     """Connections at once, bytes of a body, seconds for a body to arrive, seconds a connection may be silent."""
 
-    connections: int = 32
+    connections: int = 16
     body: int = 20 * 2**20
     arrival: float = 30.0
     silence: float = 30.0

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from lampion_edge.card import TensorSpec
-from lampion_edge.errors import EdgeError, InputError, ServiceError
+from lampion_edge.errors import EdgeError, InputError, RunError, ServiceError
 from lampion_edge.histogram import Histogram
 from lampion_edge.labels import Label
 from lampion_edge.session import Session
@@ -37,6 +37,7 @@ class Serving:
         self.ending = False
         self._queue, self._waiting, self._lock = queue, 0, threading.Lock()
         self._turn, self._since = threading.Lock(), 0.0
+        self._decoders = threading.BoundedSemaphore(2)  # a photo may unpack to hundreds of megabytes
         self._requests: dict[tuple[str, int], int] = {}
         self._latency, self._compute = ({name: Histogram() for name in self._sessions} for _ in range(2))
         model, v2 = "/v1/models/{model}", "/v2/models/{model}"
@@ -95,10 +96,12 @@ class Serving:
         top, threshold = query.get("top"), query.get("threshold", 0.0)
         rows = []
         for place, file in enumerate(uploads.files(request, one)):
-            with _placed(f"{one}s[{place}]"):
+            with _placed(f"{one}s[{place}]"), self._decoders:
                 inputs = session.prepare(file)
             outputs = self._computed(session, partial(session.run, inputs))
             (labels,) = session.labels_from(outputs, int(top) if top else None)
+            if any(label.probability != label.probability for label in labels):
+                raise RunError(f"model {session.name} gave NaN for this {one}")
             rows.append({"labels": _above(labels, threshold)})
         return json_answer({"model": session.name, "version": session.card.version, "predictions": rows})
 

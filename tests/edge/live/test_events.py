@@ -6,15 +6,17 @@ from edge.live.fakes import CARD
 
 from lampion_edge import InputError
 from lampion_edge.live.events import Event, Events
+from lampion_edge.live.frames import Frame
+from lampion_edge.live.watching import Seen
+
+
+def look(cat: float, number: int, time: float = 1_800_000_000.0) -> Seen:
+    return Seen(Frame(0, float(number), ""), number, time, CARD, np.array([cat, 1 - cat]), 0.0, 0.1, 0.1)  # type: ignore[arg-type]
 
 
 def looked(events: Events, cats: list[float]) -> list[tuple[int, str, str]]:
     """What happens when "cat" has these probabilities, a second apart."""
-    return [
-        (number, event.kind, event.label)
-        for number, cat in enumerate(cats)
-        for event in events(np.array([cat, 1 - cat]), float(number), number)
-    ]
+    return [(number, event.kind, event.label) for number, cat in enumerate(cats) for event in events(look(cat, number))]
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,10 @@ def test_how_an_event_is_told() -> None:
         **{"event": "end", "label": "cat", "probability": 0.3123, "time": "2027-01-15T08:00:00.250Z"},
         **{"frame": 7, "model": "fake", "seconds": 2.0},
     }
+
+
+def test_a_clock_that_is_set_does_not_change_how_long_something_lasted() -> None:
+    events = Events(CARD, 0.6, 0.4, 1, ["cat"])
+    (begun,) = events(look(0.9, 5, time=10.0))
+    (ended,) = events(look(0.1, 8, time=1_800_000_000.0))
+    assert (begun.time, ended.time, ended.seconds) == (10.0, 1_800_000_000.0, 3.0)

@@ -76,7 +76,7 @@ def test_closing_sends_what_waits_but_does_not_wait_for_a_dead_link() -> None:
 @pytest.mark.parametrize("url", ["http://host/topic", "mqtt://host", "mqtt:///topic", "host"])
 def test_wrong_addresses(url: str) -> None:
     with pytest.raises(InputError, match="mqtt: expected mqtt://host:1883/topic"):
-        Mqtt(url)
+        Mqtt(url, Complaints())
 
 
 @pytest.mark.parametrize("text", ["17", "x=cat", "17=", "=cat"])
@@ -89,6 +89,6 @@ def test_libraries_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("paho", "paho.mqtt", "paho.mqtt.client", "gpiozero"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EdgeError, match="MQTT needs paho, which is not installed"):
-        Mqtt("mqtt://host/topic")
+        Mqtt("mqtt://host/topic", Complaints())
     with pytest.raises(EdgeError, match="GPIO needs gpiozero, which is not installed"):
         Pin("17=cat")

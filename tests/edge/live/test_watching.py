@@ -63,6 +63,9 @@ def test_what_can_not_be_read_is_counted_and_named_once() -> None:
     assert (watch.figures.run, watch.figures.failed) == (2, 2)
     assert complaints == ["broken: cut off; the others go on; further ones are only counted"]
     assert [look.labels(1)[0].name for look in seen] == ["cat", "cat"]
+    watch, _, _, complaints = watched(clock, FakeCamera([float("nan"), 0.5], 1), FakeSession(clock, 0.01))
+    assert (watch.figures.run, watch.figures.failed) == (1, 1)
+    assert complaints[0].startswith("fake: the model gave NaN or infinity")
 
 
 def test_what_the_camera_raises_reaches_whoever_watches() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edge.live.fakes import FakeClock
+from edge.live.fakes import Complaints, FakeClock
 
 from lampion_edge import CameraError
 from lampion_edge.live.cameras import find_camera
@@ -101,7 +101,7 @@ def _broke(server: socket.socket, got: list[tuple[str, dict[str, Any]]]) -> None
 
 def test_mqtt(broker: tuple[int, list[tuple[str, dict[str, Any]]]]) -> None:
     port, got = broker
-    outlet = Mqtt(f"mqtt://127.0.0.1:{port}/house/door")
+    outlet = Mqtt(f"mqtt://127.0.0.1:{port}/house/door", Complaints())
     outlet(BEGUN)  # whether or not it is connected yet
     for _ in range(3000):
         if not got:
@@ -109,6 +109,19 @@ def test_mqtt(broker: tuple[int, list[tuple[str, dict[str, Any]]]]) -> None:
     outlet(ENDED)
     outlet.close()
     assert got == [("house/door", event.as_json()) for event in (BEGUN, ENDED)]
+
+
+def test_a_broker_that_does_not_answer_is_named_once() -> None:
+    complaints = Complaints()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        outlet = Mqtt(f"mqtt://127.0.0.1:{taken.getsockname()[1]}/house/door", complaints)
+        outlet(BEGUN)
+        for _ in range(3000):
+            if not complaints:
+                threading.Event().wait(0.01)
+        outlet.close()
+    assert complaints == ["mqtt: 127.0.0.1: no answer; events wait, and are published when it answers"]
 
 
 # --- gpiozero ---
