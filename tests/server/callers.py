@@ -34,7 +34,7 @@ class Client:
 
     async def send(self, head: str, body: bytes = b"") -> Answer:
         """Raises `OSError`, and `asyncio.IncompleteReadError` if the server hangs up before the answer is whole."""
-        reader, writer = self.free.pop() if self.free else await asyncio.open_connection(self.host, self.port)
+        reader, writer = self._kept() or await asyncio.open_connection(self.host, self.port)
         try:
             writer.write(head.encode() + body)
             answer = await self._read(reader)
@@ -46,6 +46,15 @@ class Client:
         else:
             writer.close()
         return answer
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A connection that the server has not closed meanwhile."""
+        while self.free:
+            reader, writer = self.free.pop()
+            if not reader.at_eof() and reader.exception() is None:
+                return reader, writer
+            writer.close()
+        return None
 
     async def _read(self, reader: asyncio.StreamReader) -> Answer:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]

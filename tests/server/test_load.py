@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from server.callers import Client, calling
+from server.processes import running
 
+TURNS = 10_000.0  # of the spin model: some milliseconds
 LONG = 1e5  # turns of the spin model: a tenth of a second and more
 
 
@@ -67,6 +72,48 @@ def test_a_full_queue_says_when_to_come_back(serve: Any, folder: Any) -> None:
         assert {response.status_code for response in responses} == {200, 503}
         assert {response.json()["code"] for response in refused} == {"OVERLOADED"}
         assert all(int(response.headers["retry-after"]) >= 1 for response in refused)
+
+
+def test_five_times_too_many(folder: Path) -> None:
+    """Who is taken in gets the right answer or hears that it is late, the others when to come back; then all is quiet."""
+
+    async def ask(client: Client, number: int) -> str:
+        body = json.dumps(x(TURNS)).encode()
+        answer = await client.post("/v2/models/spin/infer", body, "X-Request-Timeout: 2\r\n")
+        told = json.loads(answer.body)
+        if answer.status == 200:
+            return "right" if told["outputs"][0]["data"] == [TURNS] else "wrong"
+        if answer.status == 503:
+            return told["code"] if int(answer.headers["retry-after"]) >= 1 else "503 without an end"
+        return str(answer.status)
+
+    settings = (
+        "--port",
+        0,
+        "--max-queue",
+        8,
+        "--max-batch",
+        1,
+        "--instances",
+        1,
+        "--threads",
+        1,
+        "--log-level",
+        "error",
+    )
+    with running(folder / "spin.onnx", *settings) as (_, url), httpx.Client(base_url=url) as monitor:
+        started = time.monotonic()
+        for _ in range(10):
+            assert monitor.post("/v2/models/spin/infer", json=x(TURNS)).status_code == 200
+        capacity = 10 / (time.monotonic() - started)
+        with calling(url, ask, 5 * capacity) as tally:
+            until(lambda: len(tally.times) > 100)
+        assert tally.outcomes.keys() <= {"right", "OVERLOADED", "504"}
+        assert tally.outcomes["right"] > 0
+        assert tally.outcomes["OVERLOADED"] > 0
+        assert monitor.post("/v2/models/spin/infer", json=x(TURNS)).status_code == 200
+        (stats,) = monitor.get("/v2/models/spin/stats").json()["model_stats"]
+        assert stats["inference_stats"]["success"]["count"] == tally.outcomes["right"] + 11
 
 
 @pytest.mark.parametrize(

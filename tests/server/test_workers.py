@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from server.callers import Client, calling
 from server.processes import run, running
 
 from lampion_server.orders import CANARY, LOAD, PROMOTE, UNLOAD, Order, lasting
@@ -35,34 +33,10 @@ def children(process: subprocess.Popen[str]) -> list[int]:
     return [pid for pid, _, group in table if pid in family and pid == group and pid != process.pid]
 
 
-@contextmanager
-def load(url: str, callers: int = 4) -> Iterator[Counter[str]]:
-    """Closed loops of requests, each on a connection of its own; counts answers, refusals and errors."""
-    outcomes: Counter[str] = Counter()
-    going = threading.Event()
-    going.set()
-
-    def ask() -> None:
-        while going.is_set():
-            try:
-                answer = httpx.post(f"{url}/v2/models/iris/infer", json=TENSOR, timeout=20)
-                good = answer.status_code == 200 and answer.json()["outputs"][0]["data"] == [2, 4, 6]
-                outcomes["right" if good else f"{answer.status_code}"] += 1
-            except httpx.ConnectError:
-                outcomes["refused"] += 1
-                time.sleep(0.01)
-            except httpx.HTTPError as error:
-                outcomes[type(error).__name__] += 1
-
-    threads = [threading.Thread(target=ask) for _ in range(callers)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield outcomes
-    finally:
-        going.clear()
-        for thread in threads:
-            thread.join()
+async def ask(client: Client, number: int) -> str:
+    answer = await client.post("/v2/models/iris/infer", json.dumps(TENSOR).encode())
+    right = answer.status == 200 and json.loads(answer.body)["outputs"][0]["data"] == [2, 4, 6]
+    return "right" if right else f"{answer.status}"
 
 
 def until(condition: Any) -> None:
@@ -96,21 +70,21 @@ def test_what_one_is_told_all_know(folder: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_a_killed_worker_is_replaced(folder: Path) -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_killed_worker_is_replaced(folder: Path, keep: bool) -> None:
     with running(folder / "iris.onnx", "--port", 0, "--workers", 2, "--log-level", "error") as (process, url):
         httpx.post(f"{url}/v2/repository/models/iris/load")
         first = set(children(process))
-        with load(url) as outcomes:
-            until(lambda: outcomes["right"] > 50)
+        with calling(url, ask, 200, keep=keep) as tally:
+            started = time.monotonic()
+            until(lambda: tally.outcomes["right"] > 50)
             os.kill(min(first), signal.SIGKILL)
-            killed, before = time.monotonic(), outcomes["right"]
+            until(lambda: min(first) not in children(process))
+            gone, before = time.monotonic() - started, tally.outcomes["right"]
             until(lambda: len(set(children(process)) - first) == 1)
-            until(lambda: outcomes["right"] > before + 50)
-            print(f"answers after {time.monotonic() - killed:.2f} s")
-        assert outcomes.keys() <= {"right", "ReadError", "RemoteProtocolError"}
-        assert (
-            outcomes["ReadError"] + outcomes["RemoteProtocolError"] <= 4
-        )  # what it was computing, one for each caller
+            until(lambda: tally.outcomes["right"] > before + 200)
+        assert tally.outcomes.keys() <= {"right", "lost"}
+        assert all(due < gone for what, due, _ in tally.times if what == "lost")  # what it was computing, and no more
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         assert re.fullmatch(
@@ -130,18 +104,19 @@ def test_a_worker_that_starts_later_knows_what_was_ordered(folder: Path) -> None
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_nothing_accepted_is_lost_at_the_end(folder: Path, workers: int) -> None:
+def test_nothing_accepted_is_lost_at_the_end(folder: Path, workers: int, keep: bool) -> None:
     arguments = [folder / "iris.onnx", "--port", 0, "--workers", workers, "--drain-delay", 0.5, "--log-level", "error"]
-    with running(*arguments) as (process, url), load(url) as outcomes:
-        until(lambda: outcomes["right"] > 50)
+    with running(*arguments) as (process, url), calling(url, ask, 200, keep=keep) as tally:
+        until(lambda: tally.outcomes["right"] > 50)
         process.send_signal(signal.SIGTERM)
         until(lambda: httpx_status(f"{url}/v2/health/ready") in (503, None))
         process.wait(timeout=60)
         time.sleep(0.1)
     assert process.returncode == 0
-    assert outcomes.keys() <= {"right", "refused"}
-    assert outcomes["refused"] > 0
+    assert tally.outcomes.keys() <= {"right", "refused"}
+    assert tally.outcomes["refused"] > 0
 
 
 def httpx_status(url: str) -> int | None:
