@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from server.callers import Client, calling
+from server.callers import Client, Tally, calling
 from server.processes import running
 
 from lampion_edge import Golden
@@ -27,6 +28,13 @@ async def ask(client: Client, number: int) -> str:
     told = json.loads(answer.body)
     version = int(told["model_version"])
     return "right" if told["outputs"][0]["data"] == [version * number, version, 2 * version] else f"wrong: {told}"
+
+
+def until_asked(tally: Tally, times: int) -> None:
+    limit = time.monotonic() + 30
+    while len(tally.times) < times:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 def corrupted(build: Any, folder: Path) -> list[str]:
@@ -57,6 +65,7 @@ def test_swaps_under_load(build: Any, tmp_path: Path, workers: int, swaps: int, 
             build.iris(folder / f"iris/{version}/model.onnx", scale=version)
             assert admin.post("/v2/repository/models/iris/load", timeout=60).status_code == 200
             assert admin.get("/v1/models/iris/traffic").json()["stable"] == str(version)
+            until_asked(tally, 20 * version)
         bad = corrupted(build, folder)
         refused = admin.post("/v2/repository/models/iris/load", timeout=60)
         assert refused.status_code == 503
@@ -65,5 +74,4 @@ def test_swaps_under_load(build: Any, tmp_path: Path, workers: int, swaps: int, 
         assert {index[version] for version in bad} == {"UNAVAILABLE"}
         assert admin.get("/v1/models/iris/traffic").json()["stable"] == str(swaps + 1)
     assert tally.outcomes.keys() == {"right"}
-    assert tally.outcomes["right"] > swaps
     print(dict(tally.outcomes))
