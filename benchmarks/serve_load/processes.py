@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -52,3 +53,14 @@ def _stat(pid: int) -> tuple[int, int, int]:
     except OSError:
         return pid, 0, 0
     return pid, int(fields[1]), int(fields[2])
+
+
+def answers(pid: int, port: int) -> bool:
+    """Whether a process holds a connection that somebody made to this port of ours."""
+    held = set()
+    for link in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):
+            held.add(os.readlink(link))
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    made = {f"socket:[{line[9]}]" for line in lines if line[3] == "01" and int(line[1].rpartition(":")[2], 16) == port}
+    return bool(held & made)

@@ -1,0 +1,53 @@
+"""Ends: of the server by SIGTERM, and of one of its workers by SIGKILL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from server.callers import calling
+from server.processes import running
+
+from serve_load.processes import answers, workers
+from serve_load.scene import RATE, Row, latencies, model, numbers, row, until
+
+SETTINGS = ("--port", 0, "--workers", 2, "--tune-seconds", 0.02, "--log-level", "error")
+
+
+def terminated(folder: Path) -> list[Row]:
+    """SIGTERM under load; who comes after that is refused by the system."""
+    rows = []
+    for keep in (True, False):
+        server = running(model(folder), *SETTINGS, "--drain-delay", 0.5)
+        with server as (process, url), calling(url, numbers, RATE, keep=keep) as tally:
+            time.sleep(3)
+            sent = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+            took = time.monotonic() - sent
+            time.sleep(0.1)
+        kind = "kept" if keep else "new"
+        figures = f"gone {took:.2f} s after the signal (0.5 s of them wanted), exit code {process.returncode}"
+        rows.append(row(f"SIGTERM, {kind} connections", tally.outcomes, figures))
+    return rows
+
+
+def killed(folder: Path) -> list[Row]:
+    """kill -9 of one of two workers; only what it had in hand may be lost."""
+    rows = []
+    for keep in (True, False):
+        with running(model(folder), *SETTINGS) as (process, url):
+            port, first = urlsplit(url).port or 0, set(workers(process.pid))
+            with calling(url, numbers, RATE, keep=keep) as tally:
+                time.sleep(3)
+                os.kill(min(first), signal.SIGKILL)
+                at = time.monotonic()
+                until(lambda: any(answers(pid, port) for pid in set(workers(process.pid)) - first))  # noqa: B023
+                back = time.monotonic() - at
+                time.sleep(3)
+        name = f"kill -9 of a worker, {'kept' if keep else 'new'} connections"
+        rows.append(row(name, tally.outcomes, f"another answers after {back:.2f} s; {latencies(tally)}"))
+    return rows

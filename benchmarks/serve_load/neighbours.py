@@ -1,0 +1,71 @@
+"""What a model's callers feel of changes: of its own versions, and of a large neighbour that is loaded again and again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+from onnx import TensorProto, helper
+from server.callers import calling, percentile
+from server.conftest import save
+from server.processes import running
+
+from serve_load.processes import resident, workers
+from serve_load.scene import RATE, Row, latencies, model, numbers, row
+
+SWAPS, LAYERS, WIDTH = 20, 12, 2048  # 12 x 2048 x 2048 floats are 201 MB
+SECONDS = 10.0
+
+
+def swapped(folder: Path) -> list[Row]:
+    """Twenty new versions, each taking the traffic at once, and two broken ones."""
+    rows = []
+    for workers_ in (1, 2):
+        place = model(folder / str(workers_))
+        with running(place, "--port", 0, "--workers", workers_, "--log-level", "error") as (_, url):
+            took = []
+            with calling(url, numbers, RATE) as tally, httpx.Client(base_url=url, timeout=60) as admin:
+                for version in range(2, SWAPS + 2):
+                    model(place, version)
+                    started = time.monotonic()
+                    admin.post("/v2/repository/models/iris/load").raise_for_status()
+                    took.append(time.monotonic() - started)
+                    time.sleep(0.3)
+                (place / "iris/99").mkdir()
+                (place / "iris/99/model.onnx").write_bytes((place / "iris/1/model.onnx").read_bytes()[:200])
+                assert admin.post("/v2/repository/models/iris/load").status_code == 503
+        figures = f"a swap takes {min(took):.2f} to {max(took):.2f} s; {latencies(tally)}"
+        rows.append(row(f"{SWAPS} swaps and a broken version, workers: {workers_}", tally.outcomes, figures))
+    return rows
+
+
+def disturbed(folder: Path) -> list[Row]:
+    """A small model's p99 alone, then while a model of 200 MB is loaded beside it over and over."""
+    large(folder / "large/1/model.onnx")
+    with running(model(folder), "--port", 0, "--workers", 1, "--log-level", "error") as (process, url):
+        with calling(url, numbers, RATE) as tally, httpx.Client(base_url=url, timeout=300) as admin:
+            time.sleep(SECONDS)
+            middle, loads, started = tally.times[-1][1], 0, time.monotonic()
+            while time.monotonic() - started < SECONDS:
+                admin.post("/v2/repository/models/large/load").raise_for_status()
+                loads += 1
+        held = max(resident(worker) for worker in workers(process.pid))
+    alone, beside = tally.seconds("right", 1.0, middle), tally.seconds("right", middle)
+    ratio = percentile(beside, 99) / percentile(alone, 99)
+    figures = (
+        f"alone {latencies(tally, 1.0, middle)}; beside {loads} loads {latencies(tally, middle)}: {ratio:.2f} times; "
+        f"{held:.0f} MB resident"
+    )
+    return [row("a model of 200 MB is loaded beside", tally.outcomes, figures)]
+
+
+def large(path: Path) -> Path:
+    """Twelve layers of 2048 by 2048."""
+    random = np.random.default_rng(0)
+    weights = {f"w{i}": random.standard_normal((WIDTH, WIDTH), np.float32) / WIDTH for i in range(LAYERS)}
+    names = ["x", *(f"h{i}" for i in range(LAYERS - 1)), "y"]
+    nodes = [helper.make_node("MatMul", [names[i], f"w{i}"], [names[i + 1]]) for i in range(LAYERS)]
+    ends = [(name, TensorProto.FLOAT, ["batch", WIDTH]) for name in ("x", "y")]
+    return save(path, nodes, [ends[0]], [ends[1]], constants=weights)
