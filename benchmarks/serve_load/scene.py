@@ -42,4 +42,4 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     while not condition():
         if time.monotonic() > limit:
             raise TimeoutError(f"nothing for {seconds:g} s")
-        time.sleep(0.002)
+        time.sleep(0.01)

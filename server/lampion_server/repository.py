@@ -16,7 +16,7 @@ from lampion_edge.update.release import natural
 from lampion_server.described import Described
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
 from lampion_server.loading import Loader, OnBatch
-from lampion_server.memory import usable_memory
+from lampion_server.memory import give_back, usable_memory
 from lampion_server.model import EVICTED, LOADING, UNLOADED, Entry, Model
 from lampion_server.pipelines.declaration import read
 from lampion_server.pipelines.pipeline import wired
@@ -123,7 +123,7 @@ class Repository:
 
     def load_all(self) -> None:
         """Load what was found at the start. Raises `StartupError` for a path that was named and doesn't load."""
-        with self._loading:
+        with self._alone():
             self._seen = {source: source.stamp() for source in self._sources}
             opened = [self._open(source, strict=source.path in self._paths) for source in self._sources]
             entries = _by_version(opened)
@@ -136,53 +136,40 @@ class Repository:
     def load(self, name: str) -> None:
         """Read the versions of `name` from disk again and swap them in; blocks until the old ones are idle.
 
+        In a folder NAME/VERSION, versions whose files are as they were stay as they are.
         A version that fails to load leaves the one served before in place; raises `UnavailableError` with the reasons
         then, and `NotFoundError` if there is nothing of that name on disk.
         """
-        with self._loading:
+        with self._alone():
             sources = [source for source in find(self._paths) if source.known_name() == name]
             if not sources:
                 raise NotFoundError(f"there is no model {name!r:.80} on disk", field="model")
-            self._replace(name, [self._open(source) for source in sources])
+            self._replace(name, self._renewed(name, sources))
         if failed := [entry for entry in self._versions.get(name, []) if entry.reason]:
             raise UnavailableError("; ".join(f"{name} version {entry.version}: {entry.reason}" for entry in failed))
 
     def bring_back(self, name: str) -> None:
         """Load again what was moved out of memory of `name`; blocks until others have made room and it answers."""
-        with self._loading:
+        with self._alone():
             entries = self._versions.get(name, [])
             if any(entry.reason == EVICTED for entry in entries):
                 self._replace(name, [self._open(e.source) if e.reason == EVICTED else e for e in entries])
 
     def unload(self, name: str) -> None:
         """Stop serving every version of `name`; requests under way are answered first. Raises `NotFoundError`."""
-        with self._loading:
-            entries = self._versions.get(name, [])
-            if not entries:
+        with self._alone():
+            if name not in self._versions:
                 raise NotFoundError(f"there is no model {name!r:.80} to unload", field="model")
-            self._replace(name, [replace(entry, model=None, reason=UNLOADED) for entry in entries], keep=False)
+            unloaded = [replace(entry, model=None, reason=UNLOADED) for entry in self._versions[name]]
+            self._replace(name, unloaded, keep=False)
 
     def refresh(self) -> None:
         """Take in what changed on disk since the last look: new, rewritten and removed versions.
 
         A file counts once it looks the same twice, for it may still be growing. A model that somebody unloaded stays so.
         """
-        with self._loading:
-            stamps = {source: source.stamp() for source in find(self._paths)}
-            settled = {source for source, stamp in stamps.items() if self._seen.get(source) == stamp}
-            self._seen = stamps
-            old = {entry.source: entry for entry in self.index()}
-            gone = {entry.name for source, entry in old.items() if source not in stamps}
-            changed = {
-                source
-                for source in settled
-                if source not in old or (old[source].stamp != stamps[source] and old[source].reason != UNLOADED)
-            }
-            for name in sorted(gone | {source.known_name() for source in changed}):
-                here = [source for source in stamps if source in settled | old.keys() and source.known_name() == name]
-                self._replace(
-                    name, [self._open(s) if s in changed else old[s] for s in here if s in changed | old.keys()]
-                )
+        with self._alone():
+            self._take_in()
 
     def steer(self, name: str, change: Callable[[Traffic], Traffic]) -> Traffic:
         """Change who has the traffic of `name`, at once and for all requests to come.
@@ -205,12 +192,40 @@ class Repository:
 
     # --- loading ---
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One load or unload at a time, and afterwards its memory goes back."""
+        with self._loading:
+            try:
+                yield
+            finally:
+                give_back()
+
     def _find_some(self) -> list[Source]:
         for path in self._paths:
             if path.is_dir() and not find([path]) and not self._settings.watch:
                 hint = "expected .onnx files in it, or NAME/VERSION/model.onnx"
                 raise StartupError(f"{path}: holds no model", field="models", hint=hint)
         return find(self._paths)
+
+    def _take_in(self) -> None:
+        stamps = {source: source.stamp() for source in find(self._paths)}
+        settled = {source for source, stamp in stamps.items() if self._seen.get(source) == stamp}
+        self._seen = stamps
+        old = {entry.source: entry for entry in self.index()}
+        gone = {entry.name for source, entry in old.items() if source not in stamps}
+        changed = {
+            source
+            for source in settled
+            if source not in old or (old[source].stamp != stamps[source] and old[source].reason != UNLOADED)
+        }
+        for name in sorted(gone | {source.known_name() for source in changed}):
+            here = [source for source in stamps if source in settled | old.keys() and source.known_name() == name]
+            self._replace(name, [self._open(s) if s in changed else old[s] for s in here if s in changed | old.keys()])
+
+    def _renewed(self, name: str, sources: Sequence[Source]) -> list[Entry]:
+        served = {entry.source: entry for entry in self._versions.get(name, []) if _unchanged(entry)}
+        return [served.get(source) or self._open(source) for source in sources]
 
     def _open(self, source: Source, *, strict: bool = False) -> Entry:
         stamp = source.stamp()  # before the file is read: one that is written meanwhile will differ
@@ -342,6 +357,12 @@ def _kept(entry: Entry, old: Entry) -> Entry:
     """A version whose newer file can't be served, and which answers on as it did."""
     pipeline = replace(old.pipeline, stale=entry.reason) if old.pipeline else None
     return replace(entry, version=old.version, model=old.model, pipeline=pipeline)
+
+
+def _unchanged(entry: Entry) -> bool:
+    """Whether a version serves what lies in its folder; what lies beside a file that has none, nobody knows."""
+    named, served = entry.source.name is not None, entry.model is not None and not entry.reason
+    return named and served and entry.stamp == entry.source.stamp()
 
 
 def _ready(entries: Entries) -> dict[str, list[str]]:

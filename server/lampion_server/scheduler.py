@@ -117,6 +117,7 @@ class Scheduler:
         self._number = count()
         self._rows_waiting: Counter[int] = Counter()  # by priority
         self._waiting = 0
+        self._ends: dict[int, float] = {}  # when the batch that a thread computes should be done
         self._closed = False
         self._changed = threading.Condition()
         self._inline = inline
@@ -179,18 +180,25 @@ class Scheduler:
             message = f"model {self.name}: {self._waiting} requests are waiting already"
             raise OverloadedError(message, retry_after=wait)
         left = math.inf if ticket.deadline is None else ticket.deadline - time.monotonic()
-        if wait and left < wait + self.cost.expected(ticket.rows):
+        if wait and left < self.cost.surely(wait + self.cost.expected(ticket.rows)):
             message = f"model {self.name}: the queue takes {wait:.3g} s, and the deadline is in {max(0.0, left):.3g} s"
             raise OverloadedError(message, retry_after=wait)
 
     def _expected_wait(self, priority: int) -> float:
         """Seconds until everything at least as urgent has been computed, in batches as full as they may be."""
         ahead = sum(rows for other, rows in self._rows_waiting.items() if other <= priority)
+        return (self._under_way() + self._in_batches(ahead)) / self._instances
+
+    def _under_way(self) -> float:
+        """Seconds that the batches being computed should still take."""
+        now = time.monotonic()
+        return sum(max(0.0, end - now) for end in list(self._ends.values()))
+
+    def _in_batches(self, rows: int) -> float:
         if not self.batching:
-            return ahead * self.cost.expected(1) / self._instances
-        full, rest = divmod(ahead, self.max_batch)
-        seconds = full * self.cost.expected(self.max_batch) + (self.cost.expected(rest) if rest else 0.0)
-        return seconds / self._instances
+            return rows * self.cost.expected(1)
+        full, rest = divmod(rows, self.max_batch)
+        return full * self.cost.expected(self.max_batch) + (self.cost.expected(rest) if rest else 0.0)
 
     def _count(self, ticket: Ticket, sign: int) -> None:
         self._waiting += sign
@@ -286,7 +294,8 @@ class Scheduler:
     def _compute(self, batch: list[Ticket]) -> None:
         if not batch:
             return
-        started = time.monotonic()
+        started, rows = time.monotonic(), sum(ticket.rows for ticket in batch)
+        self._ends[threading.get_ident()] = started + self.cost.expected(rows)
         results: Sequence[Answer | Exception]
         try:
             parts = self._run_joined(batch)
@@ -298,7 +307,7 @@ class Scheduler:
                 return
             results = [error]
         else:
-            took, rows = time.monotonic() - started, sum(ticket.rows for ticket in batch)
+            took = time.monotonic() - started
             self.cost.saw(rows, took)
             self._on_batch(rows, took)
             pairs = zip(batch, parts, strict=True)

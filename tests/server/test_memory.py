@@ -1,8 +1,10 @@
-"""A memory budget: who was asked longest ago makes room, and comes back when it is asked."""
+"""A memory budget: who was asked longest ago makes room, and comes back when it is asked; and what a model weighs."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,3 +154,39 @@ def test_limits_of_the_cgroup(tmp_path: Path, files: dict[str, str], limit: int 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert usable_memory(tmp_path) == (limit or usable_memory(tmp_path / "nothing"))
+
+
+WIDTH, LAYERS = 2048, 4  # of 16 MiB each: as large as what glibc, once it was freed, would rather keep
+PROGRAM = """
+import os, sys
+from lampion_server import Repository, Settings
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+repository = Repository([sys.argv[1]], Settings())
+before = resident()
+repository = Repository([sys.argv[1], sys.argv[2]], Settings())
+for _ in range(3):
+    repository.load("large")
+print(resident() - before)
+repository.close()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_a_model_takes_about_what_it_weighs(build: Any, tmp_path: Path) -> None:
+    small, large = build.iris(tmp_path / "small.onnx"), dense(build, tmp_path / "large.onnx")
+    command = [sys.executable, "-c", PROGRAM, str(small), str(large)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert int(done.stdout) < 1.9 * large.stat().st_size  # five times that, if what was freed isn't given back
+
+
+def dense(build: Any, path: Path) -> Path:
+    random = np.random.default_rng(0)
+    weights = {f"w{i}": random.standard_normal((WIDTH, WIDTH), np.float32) / WIDTH for i in range(LAYERS)}
+    names = ["x", *(f"h{i}" for i in range(LAYERS - 1)), "y"]
+    nodes = [helper.make_node("MatMul", [names[i], f"w{i}"], [names[i + 1]]) for i in range(LAYERS)]
+    x, y = ((name, TensorProto.FLOAT, ["batch", WIDTH]) for name in ("x", "y"))
+    return build.save(path, nodes, [x], [y], constants=weights)

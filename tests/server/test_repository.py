@@ -152,6 +152,26 @@ def test_load_sees_new_versions_and_forgets_removed_ones(repository_of: Any, bui
         repository.load("o")
 
 
+def test_load_leaves_versions_as_they_are_whose_files_have_not_changed(
+    repository_of: Any, build: Any, tmp_path: Path
+) -> None:
+    for version in ("1", "2"):
+        build.iris(tmp_path / f"models/m/{version}/model.onnx")
+    build.iris(tmp_path / "alone.onnx")
+    repository = repository_of(tmp_path / "models", tmp_path / "alone.onnx")
+    before = {version: repository.get("m", version) for version in ("1", "2")}
+    alone = repository.get("iris")
+    build.iris(tmp_path / "models/m/2/model.onnx", scale=3)
+    for name in ("m", "iris"):
+        repository.load(name)
+    assert repository.get("m", "1") is before["1"]
+    assert repository.get("m", "2") is not before["2"]
+    assert repository.get("iris") is not alone  # nobody knows what belongs to a file that has no folder of its own
+    repository.unload("m")
+    repository.load("m")
+    assert repository.get("m", "1") is not before["1"]
+
+
 def test_a_failed_load_leaves_what_is_served(repository_of: Any, build: Any, tmp_path: Path) -> None:
     path = build.iris(tmp_path / "a.onnx", golden=golden(2))
     repository = repository_of(tmp_path)

@@ -151,7 +151,7 @@ def test_retry_after_is_the_time_of_what_waits() -> None:
             tasks = await queued(scheduler, row(1), row(2), row(3))
             with pytest.raises(OverloadedError) as refusal:
                 await scheduler.submit(row(4))
-            assert refusal.value.retry_after == 7 + 4
+            assert 7 + 4 <= refusal.value.retry_after <= 7 + 4 + 4  # and what is left of the batch under way
             gate.open()
             await asyncio.gather(*tasks)
 
@@ -162,12 +162,14 @@ def test_retry_after_is_the_time_of_what_waits() -> None:
 def test_a_queue_too_long_for_the_deadline_refuses_at_once(seconds: float, priority: int, admitted: bool) -> None:
     async def scene() -> None:
         async with running(max_batch=2, seconds={1: 5.0, 2: 6.0}) as (scheduler, gate):
-            tasks = await queued(scheduler, row(1), row(2), row(3))  # 6 + 5 seconds of work
+            tasks = await queued(
+                scheduler, row(1), row(2), row(3)
+            )  # 6 + 5 seconds of work, after those of the batch under way
             deadline = time.monotonic() + seconds
             if admitted:
                 tasks += await queued(scheduler, row(4), deadline=deadline, priority=priority)
             else:
-                with pytest.raises(OverloadedError, match="the queue takes 11 s"):
+                with pytest.raises(OverloadedError, match=r"the queue takes 1[1-6][.\d]* s"):
                     await scheduler.submit(row(4), deadline=deadline, priority=priority)
             gate.open()
             await asyncio.gather(*tasks)
