@@ -43,12 +43,13 @@ def swapped(folder: Path) -> list[Row]:
 
 def disturbed(folder: Path) -> list[Row]:
     """A small model's p99 alone, then while a model of 200 MB is loaded beside it over and over."""
-    large(folder / "large/1/model.onnx")
+    file = large(folder / "large/1/model.onnx")
     with running(model(folder), "--port", 0, "--workers", 1, "--log-level", "error") as (process, url):
         with calling(url, numbers, RATE) as tally, httpx.Client(base_url=url, timeout=300) as admin:
             time.sleep(SECONDS)
             middle, loads, started = tally.times[-1][1], 0, time.monotonic()
             while time.monotonic() - started < SECONDS:
+                file.touch()  # or it would be taken for unchanged
                 admin.post("/v2/repository/models/large/load").raise_for_status()
                 loads += 1
         held = max(resident(worker) for worker in workers(process.pid))
