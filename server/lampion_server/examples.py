@@ -128,6 +128,15 @@ INDEX_BODY = {
 }
 
 
+RECORDS = {"new": 1}
+RECORDS_BODY = {
+    "application/x-ndjson": {
+        "schema": {"type": "string"},
+        "example": '{"id": "5f0c5f0c5f0c5f0c-1", "number": 1, "kind": "event", "event": "begin", "label": "7"}\n',
+    }
+}
+
+
 def _file_body(kind: str, one: str, many: str, example: Any) -> dict[str, Any]:
     """A file as the body, files in a form, or base64 in JSON."""
     files = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +15,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from lampion_edge.store.collecting import FullError, collect
 from lampion_server import examples, exposition, metadata
 from lampion_server.access import OPEN
 from lampion_server.bodies import read_items
 from lampion_server.dataplane import DataPlane
-from lampion_server.errors import BadRequestError, UnavailableError
+from lampion_server.errors import BadRequestError, NotFoundError, UnavailableError
 from lampion_server.http import Reply, WhileConnected, header, json_response, known, read_body, server_timing
 from lampion_server.keys import ADMIN
 from lampion_server.keys import INFER as ASK
@@ -74,6 +77,18 @@ async def metrics(request: Request, plane: DataPlane) -> Response:
     if plane.settings.triton_metrics:
         parts.append(exposition.triton(await plane.stats()))
     return Response(b"".join(parts), media_type=CONTENT_TYPE_LATEST)
+
+
+async def records(request: Request, plane: DataPlane) -> Response:
+    settings = plane.settings
+    if not settings.collect:
+        raise NotFoundError("this server keeps no records", hint="lampion serve --collect FOLDER")
+    body = await read_body(request, settings)
+    try:
+        new = await asyncio.to_thread(collect, Path(settings.collect), body, settings.collect_bytes)
+    except FullError as error:
+        raise UnavailableError(str(error), hint="move what was collected elsewhere, or raise --collect-bytes") from None
+    return json_response({"new": new})
 
 
 # --- models ---
@@ -316,6 +331,10 @@ ROUTES = (
             (CANARY, "Give a version a share of the traffic"),
             (SHADOW, "Send copies of all requests to a version, and compare; without a version, end that"),
         )
+    ),
+    Route(
+        *("POST", "/v1/records", records, "Keep what devices kept (lampion-edge camera --send)", examples.RECORDS),
+        examples.RECORDS_BODY,
     ),
     Route("GET", "/metrics", metrics, "Counters and histograms for Prometheus"),
 )

@@ -126,6 +126,10 @@ class Settings:
     trusted_proxies: str = setting(
         "127.0.0.1", "addresses whose X-Forwarded-For is believed, with commas; * is every address", group=ACCESS
     )
+    collect: str = setting(
+        "", "folder that keeps what devices send to POST /v1/records; empty takes nothing", group=OPERATION
+    )
+    collect_bytes: int = setting(2**30, "most bytes in that folder; 503 above them", group=OPERATION, least=1)
     drain_delay: float = setting(
         0.0, "seconds between SIGTERM, when ready begins to say no, and the end of listening", group=OPERATION, least=0
     )

@@ -30,7 +30,7 @@ def documented(serve: Any, build: Any, folder: Path, tmp_path_factory: pytest.Te
     repository = tmp_path_factory.mktemp("documented")
     for version in ("1", "2"):
         build.iris(repository / "iris" / version / "model.onnx", version=version)
-    with serve(folder / "digits.onnx", repository) as running:
+    with serve(folder / "digits.onnx", repository, collect=str(tmp_path_factory.mktemp("collected"))) as running:
         yield running
 
 
