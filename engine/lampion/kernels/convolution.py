@@ -51,17 +51,35 @@ def input_gradient(g: Array, w: Array, size: tuple[int, ...], at: Geometry) -> A
     """g [n, o, *out], w [o, c / groups, *kernel] -> [n, c, *size]: the transpose of `forward` in x."""
     n, kernel, out = g.shape[0], w.shape[2:], g.shape[2:]
     channels = w.shape[1] * at.groups
-    padded = np.zeros((n, channels, *[n + 2 * p for n, p in zip(size, at.padding, strict=True)]), g.dtype)
+    around = [n + 2 * p for n, p in zip(size, at.padding, strict=True)]
+    inside: Key = (..., *[slice(p, p + n) for n, p in zip(size, at.padding, strict=True)])
     if _depthwise(w, at):
+        padded = np.zeros((n, channels, *around), g.dtype)
         for offset, window in _windows(kernel, out, at):
             padded[window] += g * _element(w, offset).reshape(-1, *[1] * len(kernel))
-    else:
-        weights = w.reshape(at.groups, w.shape[0] // at.groups, -1).transpose(0, 2, 1)
-        columns = np.matmul(weights, _channel_first(g, at.groups)).reshape(channels, *kernel, n, *out)
-        for offset, window in _windows(kernel, out, at):
-            padded[window] += columns[:, *offset].swapaxes(0, 1)
-    inside: Key = (..., *[slice(p, p + n) for n, p in zip(size, at.padding, strict=True)])
-    return padded[inside]
+        return padded[inside]
+    turned = _turned(at, kernel)
+    if turned is not None and turned.output_size(out, kernel) == tuple(size):
+        return forward(g, _flipped(w, at.groups), turned)
+    padded = np.zeros((channels, n, *around), g.dtype)
+    weights = w.reshape(at.groups, w.shape[0] // at.groups, -1).transpose(0, 2, 1)
+    columns = np.matmul(weights, _channel_first(g, at.groups)).reshape(channels, *kernel, n, *out)
+    for offset, window in _windows(kernel, out, at):
+        padded[window] += columns[:, *offset]
+    return _batch_first(padded[inside])
+
+
+def _turned(at: Geometry, kernel: tuple[int, ...]) -> Geometry | None:
+    """With stride 1 the transpose in x is a convolution too: no sums over windows that overlap. Its geometry."""
+    padding = tuple(d * (k - 1) - p for d, k, p in zip(at.dilation, kernel, at.padding, strict=True))
+    return at._replace(padding=padding) if set(at.stride) == {1} and min(padding) >= 0 else None
+
+
+def _flipped(w: Array, groups: int) -> Array:
+    """[o, c / groups, *kernel] -> [c, o / groups, *kernel], back to front."""
+    by_group = w.reshape(groups, w.shape[0] // groups, *w.shape[1:]).swapaxes(1, 2)
+    flat = by_group.reshape(w.shape[1] * groups, w.shape[0] // groups, *w.shape[2:])
+    return np.flip(flat, tuple(range(2, w.ndim)))
 
 
 def weight_gradient(x: Array, g: Array, kernel: tuple[int, ...], at: Geometry) -> Array:

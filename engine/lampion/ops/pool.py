@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from lampion import dtypes
 from lampion.kernels.convolution import Geometry, forward, input_gradient
 from lampion.ops.conv import Many, many
 from lampion.ops.create import full, zeros_like
+from lampion.ops.fused import Arrays, Fused, numbers
 from lampion.ops.promote import Op, cast
 from lampion.ops.reduce import mean
 from lampion.ops.shape import cat
@@ -62,6 +63,35 @@ class MaxPoolInput(Op):
         return h.flatten(2).gather(2, places.flatten(2)).reshape(g.shape), None, None, None
 
 
+class LargestOfWindows(Fused):
+    """The values of `MaxPool` alone: the gradient finds the places by looking for them."""
+
+    def __init__(self, kernel: tuple[int, ...], at: Geometry) -> None:
+        self.size, self.at = kernel, at
+
+    def plain(self, *inputs: Tensor) -> Tensor:
+        values: Tensor = MaxPool(self.size, self.at)(*inputs)[0]
+        return values
+
+    def kernel(self, x: Any) -> Any:
+        return _best(_elements(_grown(x, self.at), x.shape[2:], self.size, self.at))
+
+    def kernel_gradient(self, sent: Arrays, given: Any, inputs: Any, wanted: Sequence[bool]) -> Arrays:
+        [x], best, g = map(numbers, inputs), numbers(given[0]), sent[0]
+        if np.isnan(best).any():
+            _, places = _largest(x, self.size, self.at)
+            return (MaxPoolInput(self.size, self.at).forward(g, places, x, best),)
+        grown = _grown(x, self.at)
+        total, open_ = np.zeros_like(grown), np.ones(best.shape, np.bool_)
+        elements = [_elements(array, x.shape[2:], self.size, self.at) for array in (grown, total)]
+        for element, into in zip(*elements, strict=True):
+            hit = element == best
+            hit &= open_  # the first of equals
+            open_ ^= hit
+            into += g * hit
+        return (total[:, :, *[slice(p, p + n) for p, n in zip(self.at.padding, x.shape[2:], strict=True)]],)
+
+
 class AvgPool(Op):
     """The mean over each window of `kernel`, padding counted as 0."""
 
@@ -108,12 +138,15 @@ def max_pool(
     who = f"max_pool{rank}d"
     low = -math.inf if input.is_floating_point() else int(np.iinfo(input.dtype.numpy).min)
     x, kernel, at = _prepared(who, rank, input, kernel_size, stride, padding, dilation, ceil_mode, low)
+    if not return_indices:
+        largest: Tensor = LargestOfWindows(kernel, at)(x)
+        return largest.squeeze(0) if input.ndim == rank + 1 else largest
     values, indices = MaxPool(kernel, at)(x)
-    if return_indices and x is not input:
+    if x is not input:
         indices = _renumbered(indices, x.shape[2:], input.shape[-rank:])
     if input.ndim == rank + 1:
         values, indices = values.squeeze(0), indices.squeeze(0)
-    return (values, indices) if return_indices else values
+    return values, indices
 
 
 def _renumbered(places: Tensor, grown: Shape, size: Shape) -> Tensor:
@@ -231,18 +264,33 @@ def _uniform(x: Any, kernel: tuple[int, ...]) -> Any:
 def _largest(x: Any, kernel: tuple[int, ...], at: Geometry) -> tuple[Any, Any]:
     """Values and flat places of the first largest (or nan) element of each window."""
     out = at.output_size(x.shape[2:], kernel)
-    low = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    grown = np.pad(x, [(0, 0), (0, 0), *[(p, p) for p in at.padding]], constant_values=low) if any(at.padding) else x
-    elements = [grown[:, :, *_every_window(offset, out, at)] for offset in np.ndindex(*kernel)]
-    best = elements[0].copy()
-    for element in elements[1:]:
-        np.maximum(best, element, out=best)
+    elements = _elements(_grown(x, at), x.shape[2:], kernel, at)
+    best = _best(elements)
     has_nan = bool(np.isnan(best).any())
     which = np.zeros(best.shape, np.intp)
     for i in range(len(elements) - 1, -1, -1):
         hit = elements[i] == best
         np.copyto(which, i, where=hit | np.isnan(elements[i]) if has_nan else hit)
     return best, _flat_places(which, kernel, x.shape[2:], out, at)
+
+
+def _grown(x: Any, at: Geometry) -> Any:
+    """With padding that is never the largest."""
+    low = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    return np.pad(x, [(0, 0), (0, 0), *[(p, p) for p in at.padding]], constant_values=low) if any(at.padding) else x
+
+
+def _elements(grown: Any, size: tuple[int, ...], kernel: tuple[int, ...], at: Geometry) -> list[Any]:
+    """For every kernel element, that element of all windows."""
+    out = at.output_size(size, kernel)
+    return [grown[:, :, *_every_window(offset, out, at)] for offset in np.ndindex(*kernel)]
+
+
+def _best(elements: list[Any]) -> Any:
+    best = elements[0].copy()
+    for element in elements[1:]:
+        np.maximum(best, element, out=best)
+    return best
 
 
 def _every_window(offset: tuple[int, ...], out: tuple[int, ...], at: Geometry) -> Any:

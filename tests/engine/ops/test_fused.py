@@ -11,12 +11,14 @@ import pytest
 import lampion
 from lampion import nn
 from lampion.autograd import grad
+from lampion.kernels.convolution import Geometry
 from lampion.nn import functional as F
 from lampion.nn.functional.linear import Linear
 from lampion.nn.functional.loss import CrossEntropy
 from lampion.nn.functional.norm import BatchNorm, LayerNorm
 from lampion.nn.functional.recurrent import GruLayer, LstmLayer, ReluLayer, TanhLayer
 from lampion.ops.fused import Fused
+from lampion.ops.pool import LargestOfWindows
 from lampion.tape import grad_mode
 
 RNG = np.random.default_rng(0)
@@ -48,6 +50,14 @@ CASES: list[tuple[Fused, list[np.ndarray[Any, Any]]]] = [
     *[
         (LayerNorm(1e-5, weight, bias, 2), [normal(3, 2, 3), *[normal(2, 3) for _ in range(weight + bias)]])
         for weight, bias in ((True, True), (True, False), (False, True), (False, False))
+    ],
+    *[
+        (LargestOfWindows(size, at), [np.round(normal(2, 3, 6, 5), 1)])  # rounded, so that some are equal
+        for size, at in (
+            ((2, 2), Geometry((2, 2), (0, 0), (1, 1))),
+            ((3, 3), Geometry((1, 2), (1, 1), (1, 1))),
+            ((2, 3), Geometry((2, 1), (1, 0), (2, 1))),
+        )
     ],
     *[
         (layer((2,) * states, directions, bias, state), recurrent(gates, states, directions, bias, state))
@@ -151,6 +161,15 @@ def test_what_was_overwritten_is_not_computed_with() -> None:
 def test_dtypes_that_differ_are_told_as_ever() -> None:
     with pytest.raises(RuntimeError, match="matmul: expected operands of one dtype"):
         nn.Linear(3, 4)(lampion.tensor(normal(2, 3)))
+
+
+def test_a_nan_is_the_largest_of_its_window() -> None:
+    x = lampion.tensor([[[[1.0, np.nan, 2.0, 3.0]]]], requires_grad=True)
+    y = F.max_pool2d(x, (1, 2))
+    y.sum().backward()
+    np.testing.assert_array_equal(y.detach().numpy(), [[[[np.nan, 3.0]]]])
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy(), [[[[0, 1, 0, 1]]]])
 
 
 def test_nothing_is_kept_for_a_gradient_that_nobody_can_ask_for() -> None:
