@@ -44,6 +44,8 @@ def fraction(text: str) -> float:
 def size(text: str) -> tuple[int, int]:
     """Width and height in pixels, as in 640x480, for argparse."""
     width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise ArgumentTypeError(f"expected WIDTHxHEIGHT such as 640x480, got {text!r}")
     return positive(width), positive(height)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit, urlunsplit
 
 from lampion_edge.client import Client
+from lampion_edge.errors import InputError
 
 
 class Post:
@@ -12,6 +13,8 @@ class Post:
 
     def __init__(self, url: str, *, key: str | None = None, timeout: float = 10.0) -> None:
         parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise InputError(f"url: expected http://host/path or https://..., got {url!r}", field="url")
         self._path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         self._client = Client(f"{parts.scheme}://{parts.netloc}", key=key, timeout=timeout, retries=0)
 

@@ -20,6 +20,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         (["run", "m", "p", "--threshold", "2"], "argument --threshold: expected a number from 0 to 1, got '2'"),
         (["bench", "m", "--threads", "1,x"], "argument --threads: expected an integer from 1 up, got 'x'"),
         (["bench", "m", "--seconds", "nan"], "argument --seconds: expected a number of seconds above 0, got 'nan'"),
+        (["camera", "m", "--size", "640"], "argument --size: expected WIDTHxHEIGHT such as 640x480, got '640'"),
         (["bench", "m", "--axis", "7"], "argument --axis: expected NAME=SIZE such as time=100, got '7'"),
     ],
 )

@@ -70,7 +70,7 @@ def test_events_in_text(lampion_edge_command: Run, digits_path: Path, photos: Pa
         (["--source", ".", "--hold", "70"], "hold: expected degrees such as 70C or a latency such as 80ms, got '70'"),
         (["--source", ".", "--gpio", "cow"], "gpio: expected PIN=LABEL such as 17=person, got 'cow'"),
         (["--source", ".", "--mqtt", "host"], "mqtt: expected mqtt://host:1883/topic, got 'host'"),
-        (["--source", ".", "--webhook", "host"], "url: expected http://host:port"),
+        (["--source", ".", "--webhook", "host"], "url: expected http://host/path"),
         (["--source", ".", "--stream", "1", "--host", "1.2.3.4"], "1.2.3.4:1: can't listen there"),
     ],
 )

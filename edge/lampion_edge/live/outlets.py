@@ -59,6 +59,11 @@ class Webhook:
             self._closing = True
             self._changed.notify_all()
             self._clock.wait(self._changed, lambda: not self._waiting or self._failing, 5.0)
+            self.lost += len(self._waiting)
+        if self.lost:
+            self._complain(
+                f"{self.lost} events could not be sent", "--keep DIR --send URL keeps them on disk until they are"
+            )
 
     def _work(self) -> None:
         pause = 1.0

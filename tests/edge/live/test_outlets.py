@@ -65,12 +65,14 @@ def test_closing_sends_what_waits_but_does_not_wait_for_a_dead_link() -> None:
     webhook.close()
     assert link.got == [1]
     link.up = False
-    webhook = Webhook(link, clock, Complaints())
+    complaints = Complaints()
+    webhook = Webhook(link, clock, complaints)
     webhook(event(2))
     clock.sleep(10)
     before = clock.now()
     webhook.close()
     assert clock.now() == before
+    assert complaints[-1].startswith("1 events could not be sent")
 
 
 @pytest.mark.parametrize("url", ["http://host/topic", "mqtt://host", "mqtt:///topic", "host"])
