@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +11,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from lampion_edge.web.uploads import decoded
 from lampion_server.errors import BadRequestError
 from lampion_server.http import read_body
 from lampion_server.protocol import read_any_json, read_json
@@ -81,19 +80,8 @@ def _from_json(sent: Mapping[str, Any], task: Task) -> list[bytes]:
     if (one in sent) == (many in sent):
         raise BadRequestError(f"expected either {one} or {many} in the JSON object", field=one)
     if one in sent:
-        return [_decoded(sent[one], one)]
+        return [decoded(sent[one], one)]
     texts = sent[many]
     if not isinstance(texts, list) or not texts:
         raise BadRequestError(f"{many}: expected a list of base64 texts, got {texts!r:.80}", field=many)
-    return [_decoded(text, f"{many}[{index}]") for index, text in enumerate(texts)]
-
-
-def _decoded(text: Any, field: str) -> bytes:
-    if not isinstance(text, str) or not text:
-        raise BadRequestError(f"{field}: expected a base64 text, got {text!r:.80}", field=field)
-    if text.startswith("data:"):  # a data URL, as a browser's FileReader gives it
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadRequestError(f"{field}: not base64 ({error})", field=field) from None
+    return [decoded(text, f"{many}[{index}]") for index, text in enumerate(texts)]

@@ -51,10 +51,11 @@ def _from_json(body: bytes, one: str) -> list[bytes]:
     texts = [sent[one]] if one in sent else sent[many]
     if not isinstance(texts, list) or not texts:
         raise InputError(f"{many}: expected a list of base64 texts, got {texts!r:.80}", field=many)
-    return [_decoded(text, one if one in sent else f"{many}[{index}]") for index, text in enumerate(texts)]
+    return [decoded(text, one if one in sent else f"{many}[{index}]") for index, text in enumerate(texts)]
 
 
-def _decoded(text: Any, field: str) -> bytes:
+def decoded(text: Any, field: str) -> bytes:
+    """The bytes of a base64 text, or of a data URL. Raises InputError."""
     if not isinstance(text, str) or not text:
         raise InputError(f"{field}: expected a base64 text, got {text!r:.80}", field=field)
     if text.startswith("data:"):  # a data URL, as a browser's FileReader gives it
