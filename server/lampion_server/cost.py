@@ -58,6 +58,7 @@ class Cost:
         self._seconds = {_rounded(rows): took for rows, took in (seconds or {}).items()}
         self.least = min(self._seconds.values(), default=0.0)  # no batch was ever faster
         self._spread = 0.0  # how far batches are from what was expected of them, as a share of it; a moving average
+        self.most_per_row = self._most_per_row()  # no row is expected to take longer, in whatever batch
 
     def saw(self, rows: int, seconds: float) -> None:
         """A batch of so many rows took so many seconds."""
@@ -67,6 +68,10 @@ class Cost:
         if known:
             self._spread += 0.2 * (min(abs(seconds - known) / known, 1.0) - self._spread)
         self.least = min(self.least or seconds, seconds)
+        self.most_per_row = self._most_per_row()
+
+    def _most_per_row(self) -> float:
+        return max((took / rows for rows, took in list(self._seconds.items())), default=0.0)
 
     def expected(self, rows: int) -> float:
         """Seconds of a batch of so many rows; 0 while nothing is known."""

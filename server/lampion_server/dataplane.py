@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +26,7 @@ from lampion_server.releases import SignedRelease, release_of
 from lampion_server.repository import Repository
 from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.settings import Settings
-from lampion_server.statistics import ModelStatistics, Statistics, added
+from lampion_server.statistics import Statistics, added
 from lampion_server.tasks import PHOTOS, Prediction, Task, task_of
 
 
@@ -122,11 +121,12 @@ class DataPlane:
         Raises `BadRequestError` for inputs that don't fit the model, `NotFoundError`, `UnavailableError`,
         `OverloadedError`, `DeadlineExceededError`, and edge's `RunError` when the model fails on them.
         """
-        with self._counted(model, version) as (served, statistics):
+        with (
+            self.repository.lease(model, version) as served,
+            self.statistics.of_request(served.name, served.version) as statistics,
+        ):
             ordered = fit(served.session.inputs, inputs)
-            limit = self._limit(deadline)
-            with _until(limit):
-                answer = await self._submit(served, ordered, outputs, limit)
+            answer = await self._submit(served, ordered, outputs, self._limit(deadline))
             statistics.answered(answer, _rows(ordered))
             return Inference(served.name, served.version, answer.outputs, answer.queue, answer.compute)
 
@@ -162,7 +162,11 @@ class DataPlane:
         number. One item that can't be read fails the request with `BadRequestError`, whose field is `photos[i]`,
         `sounds[i]` or `records[i]`. Raises what `infer` raises.
         """
-        with self._counted(model, version) as (served, statistics), self._decoder.admitted(len(items)):
+        with (
+            self.repository.lease(model, version) as served,
+            self.statistics.of_request(served.name, served.version) as statistics,
+            self._decoder.admitted(len(items)),
+        ):
             task = task_of(served.session.card.task)
             noun = "photos" if task is PHOTOS else task.many
             if not items:
@@ -299,15 +303,6 @@ class DataPlane:
         self.metrics.queued(served.name, answer.queue)
         return answer
 
-    @contextmanager
-    def _counted(self, model: str, version: str | None) -> Iterator[tuple[Model, ModelStatistics]]:
-        """A lease of the model, and where the request is counted."""
-        with (
-            self.repository.lease(model, version) as served,
-            self.statistics.of_request(served.name, served.version) as statistics,
-        ):
-            yield served, statistics
-
     def _limit(self, deadline: float | None) -> float:
         """When to give up: at the deadline, the caller's own, or the server's limit, whichever comes first."""
         given = [limit for limit in (deadline, CALLER.get().deadline) if limit is not None]
@@ -329,14 +324,16 @@ def fit(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> Arrays:
 
     Raises `BadRequestError` unless they are exactly these inputs; its field calls the n-th array `inputs[n]`.
     """
-    wanted = {spec.name: spec for spec in specs}
     axes: dict[str, int] = {}
+    wanted = {spec.name: spec for spec in specs}
     for index, (name, array) in enumerate(inputs.items()):
-        if name not in wanted:
+        spec = wanted.get(name)
+        if spec is None:
             message = f"inputs[{index}].name: expected one of {', '.join(wanted)}, got {name!r:.80}"
             raise BadRequestError(message, field=f"inputs[{index}].name")
-        _fit_one(wanted[name], array, f"inputs[{index}]", axes)
-    if missing := [name for name in wanted if name not in inputs]:
+        _fit_one(spec, array, f"inputs[{index}]", axes)
+    if len(inputs) < len(wanted):
+        missing = [name for name in wanted if name not in inputs]
         raise BadRequestError(f"inputs: {', '.join(missing)} missing, expected {', '.join(wanted)}", field="inputs")
     return {name: inputs[name] for name in wanted}
 
@@ -347,14 +344,20 @@ def _fit_one(spec: TensorSpec, array: Array, path: str, axes: dict[str, int]) ->
     if got != expected:
         message = f"{path}.datatype: {spec.name} is {expected}, got {got}"
         raise BadRequestError(message, field=f"{path}.datatype")
-    fits = len(spec.shape) == array.ndim and all(
-        want is None or size == (want if isinstance(want, int) else axes.setdefault(want, size))
-        for want, size in zip(spec.shape, array.shape, strict=True)
-    )
-    if spec.shape and not fits:  # onnxruntime gives a scalar and an input of unknown rank the same empty shape
+    # onnxruntime gives a scalar and an input of unknown rank the same empty shape
+    if spec.shape and not _fits(spec.shape, array.shape, axes):
         known = [axes.get(want, want) if isinstance(want, str) else want for want in spec.shape]
         message = f"{path}.shape: {spec.name} is {spec}, got {list(array.shape)} where {known} was expected"
         raise BadRequestError(message, field=f"{path}.shape")
+
+
+def _fits(wanted: Sequence[int | str | None], shape: Sequence[int], axes: dict[str, int]) -> bool:
+    if len(wanted) != len(shape):
+        return False
+    for want, size in zip(wanted, shape, strict=True):
+        if want != size and want is not None and (isinstance(want, int) or axes.setdefault(want, size) != size):
+            return False
+    return True
 
 
 def _rows(inputs: Arrays) -> int:

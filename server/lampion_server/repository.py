@@ -117,7 +117,8 @@ class Repository:
         finally:
             with self._changed:
                 model.users -= 1
-                self._changed.notify_all()
+                if not model.users:
+                    self._changed.notify_all()
 
     # --- changing ---
 

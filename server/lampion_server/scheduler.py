@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import count, groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lampion_edge import TensorSpec
 from lampion_server.cores import Cores
 from lampion_server.cost import Cost
+from lampion_server.ending import Within
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
 
 Arrays = dict[str, NDArray[Any]]
@@ -31,8 +32,7 @@ log = logging.getLogger(__name__)
 _LONG = 0.01  # seconds of computing that keep an event loop from everybody else
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One caller's outputs, with the seconds it waited, the seconds its batch computed, and the rows in that batch."""
 
     outputs: Arrays
@@ -116,7 +116,7 @@ class Scheduler:
         self._queues: dict[object, list[Ticket]] = {}  # heaps
         self._number = count()
         self._rows_waiting: Counter[int] = Counter()  # by priority
-        self._waiting = 0
+        self._waiting = self._all_rows = 0
         self._ends: dict[int, float] = {}  # when the batch that a thread computes should be done
         self._closed = False
         self._changed = threading.Condition()
@@ -137,14 +137,17 @@ class Scheduler:
         """Queue one request and wait for its answer; cancelling the wait withdraws the request. Low numbers go first.
 
         Raises `OverloadedError` at once if the queue is full or too long for the deadline, `UnavailableError` after
-        `close`, `DeadlineExceededError` for a request whose deadline passed before its turn, and whatever `run`
-        raised for this very request.
+        `close`, `DeadlineExceededError` when the deadline passes, and whatever `run` raised for this very request.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         rows = next((len(array) for array in inputs.values() if array.ndim), 1) if self.batching else 1
         place = (priority, next(self._number))
         self._admit(Ticket(inputs, outputs, deadline, future, rows, priority, place))
-        return await future
+        if deadline is None or self._inline:  # what the event loop computes is there in its next turn
+            return await future
+        left = deadline - time.monotonic()
+        with Within(left, lambda: DeadlineExceededError(f"the answer was not there within {left:.3g} s")):
+            return await future
 
     def close(self) -> None:
         """Refuse newcomers, answer everyone who waits, end the threads; blocks until then."""
@@ -173,13 +176,14 @@ class Scheduler:
                 self._changed.notify()
 
     def _refuse_the_hopeless(self, ticket: Ticket) -> None:
-        if not self._waiting:
+        left = math.inf if ticket.deadline is None else ticket.deadline - time.monotonic()
+        at_most = self._under_way() + (self._all_rows + ticket.rows) * self.cost.most_per_row  # found quickly
+        if self._waiting < self._max_queue and left > self.cost.surely(at_most):
             return
         wait = self._expected_wait(ticket.priority)
         if self._waiting >= self._max_queue:
             message = f"model {self.name}: {self._waiting} requests are waiting already"
             raise OverloadedError(message, retry_after=wait)
-        left = math.inf if ticket.deadline is None else ticket.deadline - time.monotonic()
         if wait and left < self.cost.surely(wait + self.cost.expected(ticket.rows)):
             message = f"model {self.name}: the queue takes {wait:.3g} s, and the deadline is in {max(0.0, left):.3g} s"
             raise OverloadedError(message, retry_after=wait)
@@ -191,6 +195,8 @@ class Scheduler:
 
     def _under_way(self) -> float:
         """Seconds that the batches being computed should still take."""
+        if not self._ends:
+            return 0.0
         now = time.monotonic()
         return sum(max(0.0, end - now) for end in list(self._ends.values()))
 
@@ -202,6 +208,7 @@ class Scheduler:
 
     def _count(self, ticket: Ticket, sign: int) -> None:
         self._waiting += sign
+        self._all_rows += sign * ticket.rows
         self._rows_waiting[ticket.priority] += sign * ticket.rows
 
     def _bucket(self, ticket: Ticket) -> object:
