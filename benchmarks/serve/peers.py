@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -58,6 +59,14 @@ def plain_bytes(path: str) -> Ask:
     return lambda x: (path, x if isinstance(x, bytes) else np.asarray(x).tobytes(), _RAW)
 
 
+def base64_json(path: str) -> Ask:
+    def ask(photo: object) -> Message:
+        assert isinstance(photo, bytes)
+        return path, json.dumps({"image": base64.b64encode(photo).decode()}).encode(), _JSON
+
+    return ask
+
+
 def form(path: str) -> Ask:
     """A photo as a browser uploads it."""
 
@@ -97,10 +106,12 @@ FASTAPI = Peer(
 LITSERVE = Peer(
     "LitServe",
     "litserve_app.py",
-    {NUMBERS: plain_json("/predict"), PHOTOS: form("/predict"), LARGE: form("/predict")},
+    {NUMBERS: plain_json("/predict"), PHOTOS: base64_json("/predict"), LARGE: base64_json("/predict")},
     (*_MODEL, "litserve", "python-multipart"),
 )
-MLSERVER = Peer("MLServer", "mlserver_app.py", {NUMBERS: protocol_json(_INFER)}, (*_MODEL, "mlserver"), ports=3)
+MLSERVER = Peer(
+    "MLServer", "mlserver_app.py", {NUMBERS: protocol_json(_INFER)}, (*_MODEL, "mlserver", "uvloop<0.22"), ports=3
+)
 BENTOML = Peer(
     "BentoML",
     "bentoml_app.py",

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from peers import SERVERS, Peer, command
 
@@ -107,17 +108,17 @@ def running(peer: Peer, scenario: str, model: Path, workers: int, cache: Path) -
     environment = os.environ | {"MODEL": str(model), "WORKERS": str(workers), "SCENARIO": scenario}
     environment |= dict(zip(("PORT", "PORT_2", "PORT_3"), ports, strict=True))
     environment |= {
-        "FOLDER": str(cache),
         "OMP_NUM_THREADS": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "BENTOML_DO_NOT_TRACK": "1",
     }
     log = cache / "logs" / f"{peer.key if peer.packages else peer.name}-{scenario}.log"
     log.parent.mkdir(exist_ok=True)
-    with log.open("wb") as output:
+    # Below /tmp, since Ray's sockets need a short path.
+    with log.open("wb") as output, TemporaryDirectory(prefix="lampion-", ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
             command(peer, installed(peer, cache), model, int(ports[0])),
-            env=environment,
+            env=environment | {"FOLDER": folder},
             cwd=SERVERS,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -38,4 +38,5 @@ if __name__ == "__main__":
     model = {"name": "numbers", "implementation": "mlserver_app.Onnx"}
     (folder / "model-settings.json").write_text(json.dumps(model))
     os.environ["PYTHONPATH"] = str(here)
-    os.execv(sys.executable, [sys.executable, "-m", "mlserver.cli", "start", str(folder)])
+    program = str(Path(sys.executable).with_name("mlserver"))
+    os.execv(program, [program, "start", str(folder)])
