@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from lampion_server.dataplane import DataPlane
 from lampion_server.errors import StartupError
 from lampion_server.extras import check
 from lampion_server.keys import read_keys
-from lampion_server.listening import bound, forget, reserved, url
+from lampion_server.listening import bound, called, forget, reserved, url
 from lampion_server.relay import Ready
 from lampion_server.settings import Settings, add_arguments
 
@@ -40,6 +41,9 @@ def serve(args: Namespace) -> int:
         raise StartupError("expected at least one model file or folder, got none", hint="lampion serve model.onnx")
     check_files(settings)
     check_extras(settings)
+    if settings.ray:
+        _serve_on_ray(settings)
+        return 0
     with bound(settings) as listener:
         try:
             _serve(settings, listener)
@@ -48,24 +52,23 @@ def serve(args: Namespace) -> int:
     return 0
 
 
-def _serve(settings: Settings, listener: socket.socket) -> None:
-    address = url(listener, settings)
+def _announced(settings: Settings, address: str) -> Callable[[Ready], None]:
+    """What prints the line that says that everything is served."""
 
     def started(ready: Ready) -> None:
         names = ", ".join(ready.names) or "no model"
         grpc = f", gRPC on port {ready.grpc_port}" if ready.grpc_port else ""
         workers = f", {settings.workers} workers" if settings.workers > 1 else ""
-        replicas = f", {settings.replicas} replicas" if settings.ray else ""
+        replicas = f", {settings.replicas} replicas" if settings.ray and settings.replicas > 1 else ""
         print(f"lampion: serving {names} at {address}{grpc}{workers}{replicas} (docs at /docs)", flush=True)
 
-    # Imported when it is known which of the three is needed: the supervisor itself runs no model.
-    if settings.ray:
-        from lampion_server.on_ray import serving as on_ray
+    return started
 
-        port = listener.getsockname()[1]
-        listener.close()  # the port is free, and Ray's proxy takes it
-        on_ray.serve(settings, port, lambda names: started(Ready(names, None)))
-    elif settings.workers > 1:
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    started = _announced(settings, url(listener, settings))
+    # Imported when it is known which of the two is needed: the supervisor itself runs no model.
+    if settings.workers > 1:
         from lampion_server import worker
         from lampion_server.loading import own_cores
         from lampion_server.workers import Supervisor
@@ -81,6 +84,18 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
             started(Ready(plane.repository.names(), plane.grpc_port))
 
         serve(opened(settings), listener, told, lambda plane: plane.repository.load_all())
+
+
+def _serve_on_ray(settings: Settings) -> None:
+    from lampion_server.on_ray import serving as on_ray
+
+    if settings.ray_address:  # the port may be taken, by Ray Serve's own proxy
+        port, address = settings.port, called(settings.host, settings.port, settings)
+    else:
+        with bound(settings) as listener:
+            port, address = listener.getsockname()[1], url(listener, settings)
+    started = _announced(settings, address)
+    on_ray.serve(settings, port, lambda names: started(Ready(names, None)))
 
 
 class _grpc_port:  # noqa: N801  (used like the functions of contextlib)
@@ -124,6 +139,8 @@ NOT_ON_RAY = {
 
 def check_ray(settings: Settings) -> None:
     """Raises `StartupError` for settings that have no meaning on Ray."""
+    if settings.ray_address and not settings.port:
+        raise StartupError("setting port: expected one that each node has free, got 0", field="port")
     for name, hint in NOT_ON_RAY.items():
         if getattr(settings, name) != getattr(Settings, name):
             raise StartupError(f"setting {name}: doesn't go together with ray", field=name, hint=hint)

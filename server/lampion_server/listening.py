@@ -21,8 +21,13 @@ def url(listener: socket.socket, settings: Settings) -> str:
     """What a client calls it."""
     if settings.uds:
         return f"unix:{settings.uds}"
-    scheme = "https" if settings.tls_cert else "http"
     host, port = listener.getsockname()[:2]
+    return called(host, port, settings)
+
+
+def called(host: str, port: int, settings: Settings) -> str:
+    """The same, for a host and a port."""
+    scheme = "https" if settings.tls_cert else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 

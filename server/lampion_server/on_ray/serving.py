@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -119,12 +120,13 @@ def _cluster(settings: Settings) -> Iterator[Any]:
         _check_room(settings, usable_cores())
     try:
         if settings.ray_address:
+            _probe(settings.ray_address)
             ray.init(settings.ray_address, logging_level="WARNING")
         else:
             with _sigterm_blocked():
                 ray.init("local", logging_level="WARNING", include_dashboard=False, num_cpus=usable_cores())
     except ConnectionError as error:
-        hint = "is it running there? `ray start --head` starts a cluster"
+        hint = "`ray start --head` starts one; if it wants a token: RAY_AUTH_MODE=token RAY_AUTH_TOKEN=..."
         message = f"setting ray_address: no Ray cluster at {settings.ray_address}: {error}"
         raise StartupError(message, field="ray_address", hint=hint) from None
     try:
@@ -134,6 +136,16 @@ def _cluster(settings: Settings) -> Iterator[Any]:
         if not settings.ray_address:
             needed("ray.serve", "ray", "ray").shutdown()
         ray.shutdown()
+
+
+def _probe(address: str) -> None:
+    """Raises `ConnectionError` if nobody listens at host:port; Ray would try for a minute."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+        except OSError as error:
+            raise ConnectionError(error.strerror or str(error)) from None
 
 
 def _check_room(settings: Settings, cores: float) -> None:

@@ -157,6 +157,12 @@ def test_more_replicas_than_cores(models: Path) -> None:
     assert "1000 replicas of 1 cores: expected at most" in done.stderr
 
 
+def test_a_cluster_that_is_not_there(models: Path) -> None:
+    done = run(models, "--ray", "--port", 0, "--ray-address", "127.0.0.1:1")
+    assert done.returncode == 1
+    assert "setting ray_address: no Ray cluster at 127.0.0.1:1: Connection refused" in done.stderr
+
+
 def test_a_signal_ends_all_of_it(on_ray: Any) -> None:
     process, _ = on_ray
     process.send_signal(signal.SIGTERM)
