@@ -20,3 +20,10 @@ def test_training_prints_its_tables_and_writes_nothing_when_quick() -> None:
     assert max(map(float, distances)) < 1e-4
     assert "ran as Python" not in done.stdout
     assert (ROOT / "docs/performance.md").read_text() == page
+
+
+def test_forms_are_compared_on_the_same_numbers() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks/lowering.py"), "--only", "gradient", "--rounds", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(re.findall(r"^\| \w.* \|$", done.stdout, re.MULTILINE)) > 12
