@@ -158,7 +158,7 @@ def test_more_replicas_than_cores(models: Path) -> None:
 
 
 def test_a_cluster_that_is_not_there(models: Path) -> None:
-    done = run(models, "--ray", "--port", 0, "--ray-address", "127.0.0.1:1")
+    done = run(models, "--ray", "--ray-address", "127.0.0.1:1")
     assert done.returncode == 1
     assert "setting ray_address: no Ray cluster at 127.0.0.1:1: Connection refused" in done.stderr
 
