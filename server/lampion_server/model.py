@@ -86,3 +86,6 @@ class Entry:
         if self.model:
             return "READY"
         return "LOADING" if self.reason == LOADING else "UNAVAILABLE"
+
+
+Entries = dict[tuple[str, str], Entry]  # by name and version

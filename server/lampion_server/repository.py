@@ -6,28 +6,25 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lampion_edge import EdgeError, ModelError
+from lampion_edge import EdgeError
 from lampion_edge.update.release import natural
-from lampion_server.described import Described
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
 from lampion_server.loading import Loader, OnBatch
 from lampion_server.memory import give_back, usable_memory
-from lampion_server.model import EVICTED, LOADING, UNLOADED, Entry, Model
+from lampion_server.model import EVICTED, LOADING, UNLOADED, Entries, Entry, Model
 from lampion_server.pipelines.declaration import read
-from lampion_server.pipelines.pipeline import wired
+from lampion_server.pipelines.rewiring import rewired
 from lampion_server.settings import Settings
 from lampion_server.shadow import Shadow
 from lampion_server.sources import Source, Stamp, find
 from lampion_server.traffic import Split, Traffic
 
 log = logging.getLogger(__name__)
-
-Entries = dict[tuple[str, str], Entry]
 
 
 class Repository:
@@ -274,7 +271,7 @@ class Repository:
         return traffic
 
     def _publish(self, entries: Entries, traffic: dict[str, Traffic]) -> None:
-        pipelines = self._wired(entries, traffic)
+        pipelines = rewired(entries, traffic, self.lease, self._settings)
         entries, traffic = entries | pipelines, dict(traffic)
         for name, ready in _ready(pipelines).items():
             traffic[name] = (traffic.get(name) or Traffic(ready[-1])).among(ready) or Traffic(ready[-1])
@@ -285,35 +282,6 @@ class Repository:
         for entry in entries.values():
             if entry.model:
                 _set_shadow(entry.model, traffic.get(entry.name), entries)
-
-    def _wired(self, entries: Entries, traffic: Mapping[str, Traffic]) -> Entries:
-        """The pipelines among `entries`, each wired to the models that are there now, or with the reason why it can't be."""
-
-        def find(name: str, version: str | None) -> Described:
-            known = traffic.get(name)
-            if known:
-                version = known.labels().get(version, version) if version else known.stable
-            there = [one for one in entries.values() if one.name == name and not one.pipeline]
-            entry = next((one for one in there if version in (None, one.version)), None)
-            if entry is None:
-                served = ", ".join(sorted({one.name for one in entries.values() if one.model and not one.pipeline}))
-                of = f" version {version!r}" if there else ""
-                raise NotFoundError(f"there is no model {name!r}{of}; served are: {served}")
-            if entry.model is None:
-                raise UnavailableError(f"model {name} version {entry.version} is not served: {entry.reason}")
-            return entry.model.session
-
-        found: Entries = {}
-        for key, entry in entries.items():
-            if entry.pipeline and entry.reason != UNLOADED:
-                try:
-                    model = wired(entry.pipeline, find, self.lease, self._settings)
-                    found[key] = replace(entry, model=model, reason=entry.pipeline.stale)
-                except ModelError as error:
-                    # One whose model was moved out stays, since asking it brings the model back.
-                    if not (entry.model and str(error).endswith(EVICTED)):
-                        found[key] = replace(entry, model=None, reason=str(error))
-        return found
 
     def _entry(self, name: str, version: str | None) -> Entry:
         entries = self._versions.get(name, [])
