@@ -81,3 +81,49 @@ def test_the_losses_are_those_of_python(
         losses.append([function(x, y).item() for x, y in data()])
         assert not compiled or function.why_not is None  # type: ignore[attr-defined]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+
+
+class Limited(Pondering):
+    """Stops by its halting values, or after as many turns as it is told."""
+
+    def forward(self, x: Any, limit: Any) -> Any:
+        h, out, halt, turns = x, self.step(x), lampion.zeros(()), 0
+        while halt < 0.95 and turns < limit:
+            h = self.step(h).tanh()
+            p = self.halting(h).mean().sigmoid() * 0.4
+            out, halt, turns = out + p * h, halt + p, turns + 1
+        return out
+
+
+def word(length: int) -> tuple[Any, ...]:
+    return (lampion.arange(length) % 26,)
+
+
+def start(limit: int) -> tuple[Any, ...]:
+    return lampion.arange(32).reshape(4, 8) / 32, lampion.tensor(limit)
+
+
+@pytest.mark.parametrize(("make", "given", "dynamic"), [(WordRNN, word, {"x": {0: "letters"}}), (Limited, start, None)])
+def test_gradients_at_0_1_2_and_many_turns(
+    make: type[nn.Module], given: Callable[[int], tuple[Any, ...]], dynamic: Any
+) -> None:
+    lampion.manual_seed(0)
+    model = make()
+
+    def gradients(x: Any, *more: Any) -> Any:
+        model.zero_grad()
+        loss = model(x, *more).square().sum()
+        loss.backward()
+        return loss
+
+    run = lampion.compile(gradients, dynamic=dynamic)
+    for turns in (0, 1, 2, 3, 20):
+        args = given(turns)
+        found = []
+        for function in (gradients, run):
+            loss = function(*args).item()
+            found.append([loss, *[0 if p.grad is None else p.grad.numpy().copy() for p in model.parameters()]])
+        for want, got in zip(*found, strict=True):
+            np.testing.assert_allclose(got, want + np.zeros_like(got), 1e-4, 1e-6, err_msg=f"{turns} turns")
+    assert run.why_not is None
+    assert len(run._entries) == 1
