@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+KEPT = 10.0  # seconds after which a connection is not used again, lest the server close it at that moment
 MOST = 500  # requests under way; more would test the callers
 
 
@@ -27,7 +28,7 @@ class Client:
     def __init__(self, url: str, *, keep: bool = True) -> None:
         self.host, self.port = urlsplit(url).hostname, urlsplit(url).port
         self.keep = keep
-        self.free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self.free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []  # and since when
 
     async def post(self, path: str, body: bytes, headers: str = "") -> Answer:
         return await self.send(f"POST {path} HTTP/1.1\r\nHost: h\r\n{headers}Content-Length: {len(body)}\r\n\r\n", body)
@@ -42,7 +43,7 @@ class Client:
             writer.close()
             raise
         if self.keep and answer.headers.get("connection") != "close":
-            self.free.append((reader, writer))
+            self.free.append((reader, writer, time.monotonic()))
         else:
             writer.close()
         return answer
@@ -50,8 +51,8 @@ class Client:
     def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """A connection that the server has not closed meanwhile."""
         while self.free:
-            reader, writer = self.free.pop()
-            if not reader.at_eof() and reader.exception() is None:
+            reader, writer, since = self.free.pop()
+            if time.monotonic() - since < KEPT and not reader.at_eof() and reader.exception() is None:
                 return reader, writer
             writer.close()
         return None
@@ -62,7 +63,7 @@ class Client:
         return Answer(int(first[9:12]), headers, await reader.readexactly(int(headers["content-length"])))
 
     async def close(self) -> None:
-        for _, writer in self.free:
+        for _, writer, _ in self.free:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()

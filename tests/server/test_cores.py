@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from lampion_server.caller import Priority
 from lampion_server.cores import Cores
 
 
@@ -58,3 +59,20 @@ def test_who_wants_more_than_there_are_gets_all() -> None:
     with cores.taken(64):
         assert cores._free == 0
     assert cores._free == 2
+
+
+def test_callers_dont_wait_for_what_is_done_in_the_background() -> None:
+    cores, order = Cores(2), []
+
+    def measured() -> None:
+        with cores.taken(1, Priority.BACKGROUND):
+            order.append("background")
+
+    with cores.taken(2, Priority.BACKGROUND):
+        waiting = started(measured)
+        while len(cores._line) < 1:
+            pass
+        with cores.taken(2):
+            order.append("caller")
+    waiting.join(30)
+    assert order == ["caller", "background"]
