@@ -31,8 +31,8 @@ class Source:
         return sum(stat.st_size for stat in self._stats())
 
     def _stats(self) -> list[os.stat_result]:
-        paths = sorted(self.path.parent.iterdir()) if self.name else [self.path]
-        with suppress(FileNotFoundError):  # one was removed meanwhile
+        with suppress(FileNotFoundError):  # one was removed meanwhile, or all
+            paths = sorted(self.path.parent.iterdir()) if self.name else [self.path]
             return [path.stat() for path in paths]
         return []
 

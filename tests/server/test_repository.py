@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,9 @@ def test_load_leaves_versions_as_they_are_whose_files_have_not_changed(
     repository.unload("m")
     repository.load("m")
     assert repository.get("m", "1") is not before["1"]
+    shutil.rmtree(tmp_path / "models/m/1")
+    repository.load("m")
+    assert [entry.version for entry in repository.index() if entry.name == "m"] == ["2"]
 
 
 def test_a_failed_load_leaves_what_is_served(repository_of: Any, build: Any, tmp_path: Path) -> None:
