@@ -44,6 +44,7 @@ class Ring:
         self._sizes = {path: path.stat().st_size for path in segments(self.folder)}
         self._last: Path | None = None  # the file that can be appended to
         self._next = self._recovered()
+        self._flushed = self._next - 1
         self.sent = self._read_sent()
         self.lost = 0
 
@@ -86,11 +87,13 @@ class Ring:
             self._disk.sync(path)
             if new:
                 self._disk.sync(self.folder)
-            self._last = path
+            self._last, self._flushed = path, batch[-1][0]
 
     def after(self, number: int, most: int, size: int) -> list[Record]:
         """Flushed records with greater numbers, at most so many and about so many bytes, at least one if there is any."""
         found: list[Record] = []
+        if number >= self._flushed:
+            return found
         with self._lock:  # nothing is told of a flush before it lasts
             paths = list(self._sizes)
             for path, following in zip_longest(paths, paths[1:]):

@@ -14,7 +14,7 @@ from lampion_edge.store.ring import Ring
 
 KIND = "application/x-ndjson"
 _MOST, _SIZE = 100, 2**20
-_PAUSE, _LONGEST_PAUSE = 5.0, 600.0
+_IDLE, _PAUSE, _LONGEST_PAUSE = 1.0, 5.0, 600.0
 Send = Callable[[bytes, str], object]
 
 
@@ -40,11 +40,11 @@ class Sender:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        pause = _PAUSE
+        pause = 0.0
         while not self._wait(pause):
             batch = self._ring.after(self._ring.sent, self._most, _SIZE)
             if not batch:
-                pause = _PAUSE
+                pause = _IDLE
                 continue
             try:
                 self._send(lines(batch), KIND)
