@@ -309,6 +309,9 @@ def test_moved_out_models_come_back_when_the_pipeline_is_asked(folder: Path) -> 
             "step head: expected a picture to cut, .* is float32",
         ),
         ("version = ", "version = 1 # ", "version: expected a string, got 1"),
+        ("version = ", "name = 'iris'\nversion = ", "name: 'iris' is a model's already"),
+        ("version = ", "name = 'a/b'\nversion = ", "name: expected what can stand in a path, without /, got 'a/b'"),
+        ('version = "3"', 'version = ""', "version: expected what can stand in a path, without /, got ''"),
     ],
 )
 def test_one_that_can_not_be(folder: Path, before: str, after: str, message: str) -> None:

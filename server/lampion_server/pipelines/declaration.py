@@ -14,6 +14,7 @@ from lampion_edge import ModelError
 
 SUFFIX = ".pipeline.toml"
 CORNERS = {"ltrb": (0, 1, 2, 3), "tlbr": (1, 0, 3, 2)}  # where left, top, right and bottom stand in a box
+_NAME = re.compile(r"[^/\s][^/]*")
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -108,12 +109,12 @@ def _declaration(content: Mapping[str, Any], stem: str) -> Declaration:
     if not steps or not outputs or not inputs:
         missing = next(key for key, value in (("inputs", inputs), ("steps", steps), ("outputs", outputs)) if not value)
         raise ModelError(f"{missing}: expected at least one, got none")
-    return Declaration(
-        _take(content, "name", str, "", stem),
-        _take(content, "version", str, "", "1"),
-        _take(content, "description", str, "", ""),
-        *(tuple(inputs), tuple(steps), outputs),
-    )
+    named = {"name": _take(content, "name", str, "", stem), "version": _take(content, "version", str, "", "1")}
+    for key, name in named.items():
+        if not _NAME.fullmatch(name):
+            raise ModelError(f"{key}: expected what can stand in a path, without /, got {name!r:.80}")
+    description = _take(content, "description", str, "", "")
+    return Declaration(named["name"], named["version"], description, tuple(inputs), tuple(steps), outputs)
 
 
 def _step(step: Any, path: str, inputs: Sequence[str], before: Sequence[str]) -> Step:

@@ -19,10 +19,13 @@ from lampion_server.traffic import Traffic
 def rewired(entries: Entries, traffic: Mapping[str, Traffic], lease: Lease, settings: Settings) -> Entries:
     """The pipelines among `entries`, each wired to the models that are there now, or with the reason why it can't be."""
     find, found = _finder(entries, traffic), {}
+    models = {name for (name, _), entry in entries.items() if entry.pipeline is None}
     for key, entry in entries.items():
         if entry.pipeline is None or entry.reason == UNLOADED:
             continue
         try:
+            if entry.name in models:  # it could ask itself for ever
+                raise ModelError(f"name: {entry.name!r} is a model's already")
             model = wired(entry.pipeline, find, lease, settings)
             found[key] = replace(entry, model=model, reason=entry.pipeline.stale)
         except ModelError as error:
