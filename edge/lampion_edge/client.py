@@ -71,11 +71,14 @@ class Client:
 
     # --- asking models ---
 
-    def predict(self, model: str, photo: str | Path | bytes, *, top: int | None = None) -> list[Label]:
+    def predict(
+        self, model: str, photo: str | Path | bytes, *, top: int | None = None, version: str | None = None
+    ) -> list[Label]:
         """What a photo shows (a path, or the bytes of an image file), the most probable label first."""
         content = photo if isinstance(photo, bytes) else _file(photo)
         query = {"top": top} if top is not None else {}
-        answer = self._json("POST", f"/v1/models/{quote(model)}/predict?{urlencode(query)}", content)
+        path = f"/v1/models/{quote(model)}" + (f"/versions/{quote(version)}" if version else "")
+        answer = self._json("POST", f"{path}/predict?{urlencode(query)}", content)
         return [
             Label(entry["label"], entry["probability"], entry["index"]) for entry in answer["predictions"][0]["labels"]
         ]

@@ -55,6 +55,7 @@ def test_predict(client: Client, build: Any, tmp_path: Path) -> None:
     for photo in (build.photo(0), tmp_path / "photo.png", str(tmp_path / "photo.png")):
         (label,) = client.predict("digits", photo, top=1)
         assert (label.name, label.index) == ("dark", 0)
+    assert client.predict("digits", build.photo(0), top=1, version="stable")[0].name == "dark"
 
 
 def test_asking_the_server(client: Client) -> None:
@@ -71,6 +72,7 @@ def test_asking_the_server(client: Client) -> None:
         (lambda c: c.infer("iris", {"y": ROWS}), 400, "inputs[0].name", "expected one of x"),
         (lambda c: c.infer("iris", {"x": ROWS.astype(int)}), 400, "inputs[0].datatype", "x is FP32, got INT64"),
         (lambda c: c.predict("digits", b"text"), 400, "photos[0]", "not an image"),
+        (lambda c: c.predict("digits", b"text", version="9"), 404, "version", "has no version '9'"),
         (lambda c: c.metadata("iris", "9"), 404, "version", "has no version '9'"),
     ],
 )
