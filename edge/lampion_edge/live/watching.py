@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lampion_edge.session import Session
 
 _PATIENCE = 0.25  # seconds after which the loop looks whether it shall end
+_SILENCE = 30.0  # seconds without a frame that are worth a word
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Watch:
 
     def _loop(self, stopped: Callable[[], bool], limit: int | None) -> int:
         """Gives the number of the last frame that was looked at."""
-        number, due = 0, self._clock.now()
+        number, due, silent = 0, self._clock.now(), self._clock.now()
         while not stopped() and (limit is None or number < limit):
             if self._clock.now() < due:
                 self._clock.sleep(min(_PATIENCE, due - self._clock.now()))
@@ -125,12 +126,24 @@ class Watch:
             if got is None:
                 if self._frames.ended:
                     break
+                silent = self._worry(silent)
                 continue
+            silent = self._clock.now()
             due = self._clock.now() + self._model.pause
             self.figures.dropped += got[0] - number - 1
             number, frame = got
             self._look(number, frame)
         return number
+
+    def _worry(self, silent: float) -> float:
+        """Says so once if nothing has come for a while; gives since when to count, never again for ever."""
+        if self._clock.now() - silent < _SILENCE:
+            return silent
+        self._complain(
+            f"no frame for {_SILENCE:.0f} s",
+            "is the camera still there? A watchdog (lampion-edge unit) starts it again",
+        )
+        return float("inf")
 
     def _look(self, number: int, frame: Frame) -> None:
         session, start = self._model.session, self._clock.now()

@@ -84,6 +84,16 @@ def test_being_stopped() -> None:
     assert clock.now() < 4
 
 
+def test_a_camera_that_hangs_is_named_once() -> None:
+    clock, complaints = FakeClock(), Complaints()
+    frames = Latest[Frame](clock)
+    watch = Watch(frames, Always(FakeSession(clock, 0.1)), [], clock, complaints)  # type: ignore[arg-type]
+    frames.put(Frame(0.5, 0.0, "fake"))  # type: ignore[arg-type]
+    watch.run(lambda: clock.now() > 300)
+    assert [complaint[:17] for complaint in complaints] == ["no frame for 30 s"]
+    assert watch.figures.run == 1
+
+
 class Slow:
     """A real session that takes 100 ms more, by the clock."""
 
