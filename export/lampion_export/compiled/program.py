@@ -103,10 +103,11 @@ class Program:
     def _gradient_of(self, step: Step, number: int, update: Update) -> Callable[[], Array]:
         """Where the gradients of an update are in a row after a run: among those that are left, or in memory of their own."""
         if self._gradients is not None and update.is_left(step.left):
-            gradients, before = self._gradients, [u for u in step.updates[:number] if u.is_left(step.left)]
+            gradients, dtype = self._gradients, update.dtype
+            before = [u for u in step.updates[:number] if u.is_left(step.left) and u.dtype == dtype]
             start = sum(t.numel() for u in before for t in u.members)
             row = slice(start, start + sum(t.numel() for t in update.members))
-            return lambda: gradients.buffer.whole[row]
+            return lambda: gradients.rows[dtype][row]
         buffer = Buffer([Spec(p._value.data.shape, p._value.data.dtype) for p in update.members])
         for i, array in enumerate(buffer.parts):
             for binding in self._bindings:
@@ -157,7 +158,7 @@ class Program:
                 binding.input(name, numbers)
 
     def _bind_gradients(self) -> None:
-        for i, array in enumerate(self._gradients.buffer.parts if self._gradients is not None else ()):
+        for i, array in enumerate(self._gradients.parts if self._gradients is not None else ()):
             for binding in self._bindings:
                 binding.output(f"left_{i}", array)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import sub
 from sys import getrefcount
+from typing import Any
 
 import numpy as np
 
@@ -151,9 +152,15 @@ class Gradients:
         self.renew()
 
     def renew(self) -> None:
-        """Takes other memory."""
-        self.buffer = Buffer(self._specs)
-        self._values = [Value(array) for array in self.buffer.parts]
+        """Takes other memory: `parts`, in the order of the Tensors, and side by side in one of `rows` by dtype."""
+        alike: dict[Any, list[Spec]] = {}
+        for spec in self._specs:
+            alike.setdefault(spec.dtype, []).append(spec)
+        buffers = {dtype: Buffer(specs) for dtype, specs in alike.items()}
+        arrays = {dtype: iter(buffer.parts) for dtype, buffer in buffers.items()}
+        self.rows = {dtype: buffer.whole for dtype, buffer in buffers.items()}
+        self.parts = [next(arrays[spec.dtype]) for spec in self._specs]
+        self._values = [Value(array) for array in self.parts]
         self._tensors = [wrap(value) for value in self._values]
         self._alone: list[int] | None = None
 
@@ -170,4 +177,4 @@ class Gradients:
             self._alone = self._counts()
 
     def _counts(self) -> list[int]:
-        return list(map(getrefcount, [self.buffer.whole, *self.buffer.parts, *self._tensors]))
+        return list(map(getrefcount, [*self.rows.values(), *self.parts, *self._tensors]))

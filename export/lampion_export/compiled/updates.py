@@ -39,6 +39,11 @@ class Update:
     state: dict[str, list[Tensor]]
     common: dict[str, list[Tensor]]
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of parameters and gradients."""
+        return self.members[0]._value.data.dtype
+
     def changed(self) -> list[Tensor]:
         """Every Tensor that gets new numbers."""
         parts = (self.members, *self.state.values(), *self.common.values())

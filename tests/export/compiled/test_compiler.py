@@ -349,3 +349,27 @@ def test_optimizers_that_update_in_memory_leave_what_python_leaves(what: str, op
         numbers = [t.item() for pair in seen for t in pair if t is not None]
         found.append(state(model, opt) | {"seen": np.array(numbers)})
     assert_same(*found)
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "RMSprop"])
+def test_parameters_of_several_dtypes_and_of_no_size(optimizer: str) -> None:
+    found = []
+    for compiled in (False, True):
+        lampion.manual_seed(0)
+        shapes = [((3,), "float32"), ((3,), "float64"), ((2, 2), "float32"), ((), "float32"), ((0, 3), "float32")]
+        parameters = [nn.Parameter(lampion.randn(*shape).to(getattr(lampion, kind))) for shape, kind in shapes]
+        opt = OPTIMIZERS[optimizer](parameters)
+
+        def step(x: Any, opt: optim.Optimizer = opt, p: list[Any] = parameters) -> Any:
+            opt.zero_grad()
+            loss = (p[0] * x).sum() + (p[1] * x).sum().float() ** 2 + p[2].square().sum() + p[3] * 2 + p[4].sum()
+            loss.backward()
+            opt.step()
+            return loss
+
+        run = lampion.compile(step) if compiled else step
+        losses = [run(lampion.tensor([1.0, 2.0, 3.0])).item() for _ in range(4)]
+        assert not compiled or run.why_not is None
+        numbers = {f"{i}": p.detach().numpy().copy() for i, p in enumerate(parameters)}
+        found.append(numbers | {"losses": np.array(losses)})
+    assert_same(*found)
