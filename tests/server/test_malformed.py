@@ -34,6 +34,8 @@ INFER = [
     ("iris", b"[]", 400, "body"),
     ("iris", b"null", 400, "body"),
     ("iris", b"\xff\xfe", 400, "body"),
+    ("iris", json.dumps(GOOD).encode("utf-16"), 400, "body"),
+    ("iris", json.dumps(GOOD | {"id": "\ud800"}).encode(), 400, "body"),
     ("iris", b'{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [NaN]}]}', 400, "body"),
     ("iris", b'{"inputs": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400, "body"),
     ("iris", {}, 400, "inputs"),
@@ -133,6 +135,12 @@ def jpeg() -> bytes:
     return buffer.getvalue()
 
 
+def parts(count: int, file: str) -> bytes:
+    """A form of so many parts, each a file or none."""
+    part = f'--b\r\nContent-Disposition: form-data; name="a"{file}\r\n\r\nvalue\r\n'.encode()
+    return part * count + b"--b--\r\n"
+
+
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=b"
 PHOTOS = [
@@ -158,7 +166,10 @@ PHOTOS = [
     ("multipart/form-data", b"--b--", 400, "body"),
     (FORM, b"", 400, "body"),
     (FORM, b"no boundary here", 400, "body"),
-    (FORM, b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nvalue\r\n--b--\r\n', 400, "body"),
+    (FORM, parts(1, ""), 400, "body"),
+    (FORM, parts(1001, ""), 400, "body"),
+    (FORM, parts(1001, '; filename="a"'), 400, "body"),
+    (FORM, b"--b\r\n" + b"X: y\r\n" * 10_000 + b"\r\nx\r\n--b--\r\n", 400, "body"),
     (FORM, b'--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\ntext\r\n--b--\r\n', 400, "photos[0]"),
 ]
 
@@ -190,7 +201,15 @@ ROUTES = [
     ("DELETE", "/v2", 405, "GET"),
     ("GET", "/v1/models/digits/predict", 405, "POST"),
     ("GET", "/v2/repository/index", 405, "POST"),
+    ("OPTIONS", "/v2", 405, "GET"),
+    ("TRACE", "/v2", 405, "GET"),
     ("GET", "/", 404, "echo_bool"),
+    ("GET", "/v2/models/%00", 404, "\\x00"),
+    ("GET", "/v2/models/a%0d%0ab", 404, "a\\r\\nb"),
+    ("GET", "/v2/models/%ff%fe/ready", 404, "served are"),
+    ("GET", "/v2/models/" + "n" * 5000, 404, "served are"),
+    ("POST", "/v2/repository/models/%2e%2e/load", 404, "'..'"),
+    ("POST", "/v2/repository/models/..%2f..%2fetc/load", 404, "no route"),
     ("POST", "/v2/models/iris/inferr", 404, "digits"),
     ("POST", "/v1/models/nobody/predict", 404, "digits, echo_"),
     ("POST", "/v1/models/iris/predict", 400, "takes records"),
@@ -210,6 +229,24 @@ def test_routes_that_are_not_there(server: Any, build: Any, method: str, path: s
     if status == 405:
         assert response.headers["allow"] == part
     assert part in error["error"]
+
+
+HEADERS = [
+    *(
+        ({"X-Request-Timeout": text}, 400, "X-Request-Timeout")
+        for text in ("", "0", "-1", "nan", "inf", "1e400", "soon")
+    ),
+    ({"X-Request-Timeout": "1e-9"}, 504, None),
+    *(({"X-Priority": text}, 400, "X-Priority") for text in ("background", "2", "first")),
+    *(({"Inference-Header-Content-Length": text}, 400, ...) for text in ("-1", "1.5", "x", "99999999999")),
+    ({"Content-Type": "application/json", "Inference-Header-Content-Length": "0"}, 400, ...),
+]
+
+
+@pytest.mark.parametrize(("headers", "status", "field"), HEADERS, ids=range(len(HEADERS)))
+def test_headers(server: Any, headers: dict[str, str], status: int, field: Any) -> None:
+    content = json.dumps(GOOD).encode()
+    check(server, server.client.post("/v2/models/iris/infer", content=content, headers=headers), status, field)
 
 
 COMPRESSED = [
