@@ -260,11 +260,11 @@ class Repository:
         self._evict()
 
     def _moved(self, name: str, old: Entries, new: Entries) -> Traffic | None:
-        """The traffic after a swap: a version newer than all before takes it, or a canary's share of it."""
+        """The traffic after a swap: a version newer than all that answered before takes it, or a canary's share of it."""
         ready = _ready(new).get(name, [])
         traffic = self._traffic.get(name, Traffic(ready[-1]) if ready else None)
         traffic = traffic and traffic.among(ready)
-        newest = max((natural(version) for _, version in old), default=[])
+        newest = max(map(natural, _ready(old).get(name, [])), default=[])
         if traffic and natural(ready[-1]) > newest and ready[-1] != traffic.stable:
             percent = self._settings.canary_percent
             return traffic.split(ready[-1], percent) if percent else traffic.promoted(ready[-1])

@@ -66,8 +66,12 @@ def find(paths: Sequence[Path]) -> list[Source]:
         if not path.is_dir():
             sources.append(Source(path))
             continue
-        sources += [Source(file) for file in sorted(path.glob("*.onnx"))]
-        versions = sorted(path.glob("*/*/model.onnx"))
-        sources += [Source(file, file.parent.parent.name, file.parent.name) for file in versions]
-        sources += [Source(file) for file in sorted(path.glob(f"*{SUFFIX}"))]
+        sources += [Source(file) for file in _files(path, "*.onnx")]
+        sources += [Source(file, file.parent.parent.name, file.parent.name) for file in _files(path, "*/*/model.onnx")]
+        sources += [Source(file) for file in _files(path, f"*{SUFFIX}")]
     return sources
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """What is there by that pattern, but no pipes and devices, which would be read without end."""
+    return [path for path in sorted(folder.glob(pattern)) if path.is_file() or path.is_dir() or not path.exists()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -174,6 +175,37 @@ def test_load_leaves_versions_as_they_are_whose_files_have_not_changed(
     shutil.rmtree(tmp_path / "models/m/1")
     repository.load("m")
     assert [entry.version for entry in repository.index() if entry.name == "m"] == ["2"]
+
+
+def test_a_version_that_is_still_being_written_takes_the_traffic_when_it_is_whole(
+    repository_of: Any, build: Any, tmp_path: Path
+) -> None:
+    build.iris(tmp_path / "models/m/1/model.onnx")
+    whole = build.iris(tmp_path / "whole.onnx").read_bytes()
+    repository = repository_of(tmp_path / "models", watch=1, tune_seconds=0)
+    file = tmp_path / "models/m/2/model.onnx"
+    file.parent.mkdir()
+    for part in (100, 200):  # it grows between two looks
+        file.write_bytes(whole[:part])
+        repository.refresh()
+        assert lines(repository) == [("m", "1", "READY")]
+    repository.refresh()  # the copy has stalled
+    assert lines(repository) == [("m", "1", "READY"), ("m", "2", "UNAVAILABLE")]
+    assert repository.get("m").version == "1"
+    file.write_bytes(whole)
+    for _ in range(2):
+        repository.refresh()
+    assert repository.get("m").version == "2"
+    file.write_bytes(whole[:100])  # written over, and stalled again: the one in memory answers on
+    for _ in range(2):
+        repository.refresh()
+    assert repository.get("m").version == "2"
+
+
+def test_pipes_are_no_models(repository_of: Any, build: Any, tmp_path: Path) -> None:
+    build.iris(tmp_path / "a.onnx")
+    os.mkfifo(tmp_path / "b.onnx")
+    assert lines(repository_of(tmp_path)) == [("iris", "1", "READY")]
 
 
 def test_a_failed_load_leaves_what_is_served(repository_of: Any, build: Any, tmp_path: Path) -> None:
