@@ -37,7 +37,7 @@ class Place:
 def places(step: Step) -> list[Place]:
     """Where the state of a step lives: joints in one row each, equal Tensors in one place, all others by themselves."""
     rows: list[tuple[Joint | None, list[Part]]] = [(joint, [Part((t,)) for t in joint.names]) for joint in step.joints]
-    rows += [(None, [Part(tuple(names))]) for names in step.equal]
+    rows += [(None, [Part(tuple(names), True)]) for names in step.equal]
     taken = {id(t) for _, parts in rows for part in parts for t in part.names}
     rows += [(None, [Part((t,))]) for key, (t, _) in step.numbers.items() if key not in taken]
     return [Place(f"state_{i}", parts, joint) for i, (joint, parts) in enumerate(rows)]

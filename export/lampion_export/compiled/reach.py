@@ -40,6 +40,8 @@ class Reached:
         self._settings = [(g, [n for n in g if n not in TRACED_SETTINGS and n != "params"]) for g in self.groups]
         self._nonzero: list[tuple[dict[str, Any], list[str]]] = []
         self._modes = [vars(module) for module in self.modules]
+        states = {id(x) for o in self.optimizers for state in o.state.values() for x in state.values()}
+        self._learning = [t for t in self.state if t.is_floating_point() and id(t) not in states]
         self._contents = list(chain.from_iterable(map(dict.values, self._tables)))  # kept, so that an id stays theirs
 
     @property
@@ -68,6 +70,7 @@ class Reached:
         """What a trace takes for constant; another answer means that it has to be traced anew."""
         found: list[Any] = [grad_mode.enabled, *map(id, chain.from_iterable(map(dict.values, self._tables)))]
         found += [mode["training"] for mode in self._modes]
+        found += [t._value.requires_grad for t in self._learning]
         for group, names in self._settings:
             found += [group[name] for name in names]
             found.append(len(group["params"]))

@@ -22,9 +22,14 @@ class DivergedError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A piece of a slot: the Tensors whose numbers it holds, which are equal."""
+    """A piece of a slot: the Tensors whose numbers it holds, which are equal.
+
+    `counts` says that they are a step's counters. What they look at may be the memory of other counters too, whose parameters
+    are not in this step: it is not written to.
+    """
 
     names: tuple[Tensor, ...]
+    counts: bool = False
 
     @property
     def spec(self) -> Spec:
@@ -63,10 +68,10 @@ class Slot:
         """Where the numbers are in a phase."""
         return self.buffers[phase if self.written else 0]
 
-    def holders(self, phase: int) -> list[tuple[Tensor, Array, bool]]:
-        """Every Tensor with its piece of a buffer, and whether others have that piece too."""
+    def holders(self, phase: int) -> list[tuple[Tensor, Array, Part]]:
+        """Every Tensor with its piece of a buffer."""
         arrays = self.buffer(phase).parts
-        return [(t, array, len(p.names) > 1) for p, array in zip(self.parts, arrays, strict=True) for t in p.names]
+        return [(t, array, part) for part, array in zip(self.parts, arrays, strict=True) for t in part.names]
 
 
 class State:
@@ -90,13 +95,13 @@ class State:
 
     def enter(self) -> None:
         """Takes what Tensors hold now, where that is not what the last call left. Raises DivergedError."""
-        for i, (tensor, array, common) in enumerate(self._held[self.phase]):
+        for i, (tensor, array, part) in enumerate(self._held[self.phase]):
             value = tensor._value
             if value.data is not array:
-                if common and not np.array_equal(array, value.data):
+                if len(part.names) > 1 and not np.array_equal(array, value.data):
                     raise DivergedError
                 np.copyto(array, value.data)
-                if _is_alone(value):
+                if part.counts or _is_alone(value):
                     value.data = array
                 else:
                     self._lent.append((value, value.data, i))

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 SCRIPT = """
 import lampion
 from lampion import nn, optim
@@ -48,14 +46,14 @@ def test_a_second_process_takes_what_the_first_has_optimized(tmp_path: Path) -> 
     assert same.stat().st_mtime_ns > before.st_mtime_ns  # which is when it was last used
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", None])
-def test_what_was_cut_short_is_made_again(tmp_path: Path, content: bytes | None) -> None:
+def test_what_was_cut_short_is_made_again(tmp_path: Path) -> None:
     first = run(tmp_path)
     [kept] = (tmp_path / "compiled").iterdir()
     whole = kept.read_bytes()
-    kept.write_bytes(whole[: len(whole) // 2] if content is None else content)
-    assert run(tmp_path) == first
-    assert len(kept.read_bytes()) == len(whole)
+    for content in (b"", whole[: len(whole) // 2]):
+        kept.write_bytes(content)
+        assert run(tmp_path) == first
+        assert len(kept.read_bytes()) == len(whole)
 
 
 def test_a_folder_that_can_not_be_written_to_is_done_without(tmp_path: Path) -> None:

@@ -373,3 +373,51 @@ def test_parameters_of_several_dtypes_and_of_no_size(optimizer: str) -> None:
         numbers = {f"{i}": p.detach().numpy().copy() for i, p in enumerate(parameters)}
         found.append(numbers | {"losses": np.array(losses)})
     assert_same(*found)
+
+
+@pytest.mark.parametrize("optimizer", ["AdamW", "NAdam"])
+def test_parameters_that_are_frozen_for_a_while(optimizer: str) -> None:
+    found = []
+    for compiled in (False, True):
+        model, opt, step = training(perceptron, OPTIMIZERS[optimizer])
+        run = lampion.compile(step) if compiled else step
+        weight = next(iter(model.parameters()))
+        for i, (x, y) in enumerate(batches(9)):
+            if i in (3, 6):
+                weight.requires_grad_(i == 6)
+            run(x, y)
+        assert not compiled or run.why_not is None
+        found.append(state(model, opt))
+    assert_same(*found)
+
+
+def test_two_optimizers_and_what_reads_updated_parameters() -> None:
+    found = []
+    for compiled in (False, True):
+        lampion.manual_seed(0)
+        maker, judge = nn.Linear(2, 3), nn.Linear(3, 1)
+        of_maker, of_judge = optim.Adam(maker.parameters(), 0.01), optim.SGD(judge.parameters(), 0.01, momentum=0.9)
+        mean = [p.detach().clone() for p in maker.parameters()]
+
+        def step(z: Any, x: Any, maker: Any = maker, judge: Any = judge, a: Any = of_maker, b: Any = of_judge) -> Any:
+            b.zero_grad()
+            (F.softplus(-judge(x)).mean() + F.softplus(judge(maker(z).detach())).mean()).backward()
+            b.step()
+            a.zero_grad()
+            loss = F.softplus(-judge(maker(z))).mean()
+            loss.backward()
+            a.step()
+            return loss
+
+        def averaging(z: Any, x: Any, maker: Any = maker, mean: Any = mean, step: Any = step) -> Any:
+            loss = step(z, x)
+            with lampion.no_grad():
+                for m, p in zip(mean, maker.parameters(), strict=True):
+                    m.lerp_(p, 0.1)
+            return loss
+
+        runs = [lampion.compile(f) if compiled else f for f in (step, averaging)]
+        losses = [run(lampion.randn(8, 2), lampion.randn(8, 3)).item() for _ in range(4) for run in runs]
+        assert not compiled or {run.why_not for run in runs} == {None}
+        found.append({"losses": np.array(losses)} | {f"mean {i}": m.numpy().copy() for i, m in enumerate(mean)})
+    assert_same(*found)
