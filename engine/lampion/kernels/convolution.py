@@ -59,7 +59,8 @@ def input_gradient(g: Array, w: Array, size: tuple[int, ...], at: Geometry) -> A
             padded[window] += g * _element(w, offset).reshape(-1, *[1] * len(kernel))
         return padded[inside]
     turned = _turned(at, kernel)
-    if turned is not None and turned.output_size(out, kernel) == tuple(size):
+    few = w.shape[0] <= 2 * channels  # many more channels out than in would all be copied for each window
+    if few and turned is not None and turned.output_size(out, kernel) == tuple(size):
         return forward(g, _flipped(w, at.groups), turned)
     padded = np.zeros((channels, n, *around), g.dtype)
     weights = w.reshape(at.groups, w.shape[0] // at.groups, -1).transpose(0, 2, 1)

@@ -32,7 +32,10 @@ def weight_gradients(x: Array, h: Array, first: Array, of_input: Array, of_state
     """Of the weights, from what was sent to the shares of the gates."""
     before = np.concatenate([first[None], h[:-1]]).reshape(-1, h.shape[-1])
     rows, state_rows = (g.reshape(-1, g.shape[-1]) for g in (of_input, of_state))
-    biases = [g.sum(0) for g in (rows, state_rows)] if bias else []
+    biases: list[Array] = []
+    if bias:
+        of_bias = rows.sum(0)
+        biases = [of_bias, of_bias.copy() if of_state is of_input else state_rows.sum(0)]
     return [rows.T @ x.reshape(-1, x.shape[-1]), state_rows.T @ before, *biases]
 
 
@@ -98,17 +101,17 @@ def lstm_forward(x: Array, state: State, weights: Weights) -> tuple[Array, State
     """c' = f c + i g, h' = o tanh(c'); saved are the gates, and c and tanh(c) of every step."""
     h, c = state
     hidden = h.shape[-1]
-    halves = _halved(weights[1], hidden)
-    gates = _shares(x, _halved(weights[0], hidden), _halved(_both(weights), hidden))
-    transposed, product = np.ascontiguousarray(halves.T), np.empty_like(gates[0])
+    scale = np.full(4 * hidden, 0.5, x.dtype)
+    scale[2 * hidden : 3 * hidden] = 1
+    shift, bias = 1 - scale, _both(weights)
+    gates = _shares(x, weights[0] * scale[:, None], None if bias is None else bias * scale)
+    transposed, product = np.ascontiguousarray((weights[1] * scale[:, None]).T), np.empty_like(gates[0])
     out, cells, squashed = (np.empty((*x.shape[:2], hidden), x.dtype) for _ in range(3))
-    for row, y, cell, flat in zip(gates, out, cells, squashed, strict=True):
+    for row, i, f, g, o, y, cell, flat in zip(gates, *_split(gates, hidden), out, cells, squashed, strict=True):
         row += np.matmul(h, transposed, out=product)
         np.tanh(row, out=row)
-        i, f, g, o = _split(row, hidden)
-        for sigmoids in (row[:, : 2 * hidden], o):
-            sigmoids += 1
-            sigmoids *= 0.5
+        row *= scale
+        row += shift
         np.multiply(f, c, out=cell)
         cell += np.multiply(i, g, out=y)
         h, c = np.multiply(o, np.tanh(cell, out=flat), out=y), cell
@@ -126,32 +129,26 @@ def lstm_gradient(
     through = gates[..., 2 * hidden : 3 * hidden]
     np.subtract(1, through * through, out=slopes[..., 2 * hidden : 3 * hidden])
     to_cell = gates[..., 3 * hidden :] * (1 - squashed * squashed)
-    for t in range(len(out) - 1, -1, -1):
-        i, f, g, _ = _split(gates[t], hidden)
-        row = slopes[t]
-        di, df, dg, do = _split(row, hidden)
-        dh = dh + sent[t]
-        dc = dc + dh * to_cell[t]
-        do *= dh * squashed[t]
-        di *= dc * g
-        df *= dc * (cells[t - 1] if t else state[1])
-        dg *= dc * i
-        dc = dc * f
+    before = [state[1], *cells[:-1]]
+    steps = zip(
+        slopes, *_split(gates, hidden)[:3], *_split(slopes, hidden), to_cell, squashed, before, sent, strict=True
+    )
+    for row, i, f, g, di, df, dg, do, opened, flat, c, y in reversed(list(steps)):
+        dh = dh + y
+        do *= dh * flat
+        opened *= dh
+        opened += dc
+        di *= opened * g
+        df *= opened * c
+        dg *= opened * i
+        dc = opened * f
         dh = row @ weights[1]
     return slopes, slopes, (dh, dc)
 
 
-def _halved(rows: Any, hidden: int) -> Any:
-    """Rows of the gates i, f, g and o, half as large where a sigmoid follows."""
-    if rows is None:
-        return None
-    halves = rows * 0.5
-    halves[2 * hidden : 3 * hidden] = rows[2 * hidden : 3 * hidden]
-    return halves
-
-
-def _split(row: Array, hidden: int) -> tuple[Array, Array, Array, Array]:
-    return row[:, :hidden], row[:, hidden : 2 * hidden], row[:, 2 * hidden : 3 * hidden], row[:, 3 * hidden :]
+def _split(rows: Array, hidden: int) -> list[Array]:
+    """The four gates."""
+    return [rows[..., k * hidden : (k + 1) * hidden] for k in range(4)]
 
 
 # ---- GRU ------------------------------------------------------------------------------------------------------------
