@@ -1,10 +1,8 @@
-"""How much memory this process may really use, and giving back what it doesn't."""
+"""How much memory this process may really use."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-from contextlib import suppress
 from pathlib import Path
 
 _FILES = ("memory.max", "memory.limit_in_bytes")  # of cgroup v2 and v1
@@ -15,12 +13,6 @@ def usable_memory(root: str | Path = "/") -> int:
     root = Path(root)
     limits = [limit for folder in _cgroups(root) for file in _FILES if (limit := _limit(folder / file))]
     return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *limits])
-
-
-def give_back() -> None:
-    """Return to the system what was freed: glibc would keep it, several times a model's size after it was loaded."""
-    with suppress(OSError, AttributeError):  # another C library, which has no such function
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _cgroups(root: Path) -> list[Path]:

@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from lampion_edge import EdgeError
+from lampion_edge.runtime import give_back
 from lampion_edge.update.release import natural
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
 from lampion_server.loading import Loader, OnBatch
-from lampion_server.memory import give_back, usable_memory
+from lampion_server.memory import usable_memory
 from lampion_server.model import EVICTED, LOADING, UNLOADED, Entries, Entry, Model
 from lampion_server.pipelines.declaration import read
 from lampion_server.pipelines.rewiring import rewired
