@@ -66,6 +66,7 @@ def main() -> None:
     for name, (_, package) in ROWS.items():
         python = pythons["lampion" if name == "tuned" else name]
         results[name] |= {"disk": size(python), "version": version(python, package)}
+    results["lampion"]["own"] = size(pythons["lampion"], "lampion_edge")
     text = page(results, where, args.rounds)
     PAGE.write_text(text)
     print(text)
@@ -102,6 +103,7 @@ def page(results: Results, where: str, rounds: int) -> str:
         rounds=rounds,
         litert=f"{apart['litert']:.0e}",
         ncnn=f"{apart['ncnn']:.0e}",
+        own=results["lampion"]["own"] / 1e6,
         verdict="\n".join(verdict(of)),
     )
 
@@ -145,8 +147,8 @@ after one that isn't counted. Times are those of the quickest process (a call: i
   many threads as there are cores (`tune` may take fewer). lampion-edge and onnxruntime run the ONNX file that lampion exported;
   for LiteRT `litert_file.py` wrote it weight for weight, for ncnn its own converter pnnx did (with fp16=0). The answers differ
   from onnxruntime's by {litert} in LiteRT and by {ncnn} in ncnn.
-- **On disk**: everything that `pip install` brought into an empty environment, without .pyc files. lampion-edge itself is a
-  wheel below 150 kB; the rest is numpy and onnxruntime.
+- **On disk**: everything that `pip install` brought into an empty environment, without .pyc files. lampion-edge itself
+  is {own:.1f} MB of it (a wheel of less than half of that); the rest is numpy and onnxruntime.
 - **First answer after**: importing, loading and one call, from the first line of a Python program on; the disk's cache is warm.
 - **Memory**: resident after the calls, Python and numpy included.
 

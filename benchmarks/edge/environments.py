@@ -29,9 +29,10 @@ def environment(folder: Path, name: str) -> Path:
     return python
 
 
-def size(python: Path) -> int:
-    """Bytes of what was installed, without what Python compiles at the first import."""
-    files = (path for path in (python.parents[1] / "lib").rglob("*") if path.is_file() and path.suffix != ".pyc")
+def size(python: Path, package: str = "") -> int:
+    """Bytes of what was installed, or of one package of it, without what Python compiles at the first import."""
+    (site,) = python.parents[1].glob("lib/*/site-packages")
+    files = (path for path in (site / package).rglob("*") if path.is_file() and path.suffix != ".pyc")
     return sum(path.lstat().st_size for path in files)
 
 
