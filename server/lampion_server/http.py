@@ -175,7 +175,7 @@ class WhileConnected(Ending):
 
 def server_timing(**seconds: float) -> str:
     """The value of a `Server-Timing` header, which browsers and tools show: milliseconds by stage."""
-    return ", ".join(f"{stage};dur={1000 * value:.3f}" for stage, value in seconds.items())
+    return ", ".join([f"{stage};dur={1000 * value:.3f}" for stage, value in seconds.items()])
 
 
 def no_route(error: HTTPException, request: Request, served: list[str]) -> ServerError:

@@ -23,7 +23,7 @@ class Wanted:
     classes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InferRequest:
     """A decoded infer request; `outputs` are the wanted ones by name, None wants all.
 

@@ -284,6 +284,7 @@ ROUTES = (
             examples.PREDICT_BODY,
         ),
         query=examples.PHOTO_QUERY,
+        hot=True,
     ),
     Route(
         *(
@@ -295,6 +296,7 @@ ROUTES = (
             examples.PREDICT_BODY,
         ),
         query=examples.PHOTO_QUERY,
+        hot=True,
     ),
     Route("GET", "/v1/models", models, "All models with their cards", examples.MODELS),
     Route("GET", f"{V1}/release", signed_release, "What was signed of a model, for devices", examples.RELEASE),

@@ -33,7 +33,14 @@ if __name__ == "__main__":
     port, here = int(os.environ["PORT"]), Path(__file__).parent
     folder = Path(tempfile.mkdtemp(dir=os.environ["FOLDER"]))
     free = {"grpc_port": int(os.environ["PORT_2"]), "metrics_port": int(os.environ["PORT_3"])}
-    settings = {"host": "127.0.0.1", "http_port": port, "debug": False, "access_log": False, **free}
+    settings = {
+        "host": "127.0.0.1",
+        "http_port": port,
+        "debug": False,
+        "access_log": False,
+        "metrics_dir": str(folder),
+        **free,
+    }
     (folder / "settings.json").write_text(json.dumps(settings))
     model = {"name": "numbers", "implementation": "mlserver_app.Onnx"}
     (folder / "model-settings.json").write_text(json.dumps(model))
