@@ -26,7 +26,7 @@ def answers(route: Route, example: Any = None) -> dict[int | str, dict[str, Any]
         content = {"application/octet-stream": BINARY}
     elif route.answer is not None:
         content = {"application/json": {"example": shown, "schema": schema_of(route.answer)}}
-    if route.hot:
+    if _takes_tensors(route):
         content["application/octet-stream"] = BINARY
     return {
         200: {"description": "the answer", "content": content},
@@ -45,7 +45,7 @@ def operation(route: Route, body: Mapping[str, Any] | None = None) -> dict[str, 
 
 def _parameters(route: Route) -> list[Mapping[str, Any]]:
     """What is sent beside the body, apart from the path."""
-    return [*route.query, *(examples.JSON_LENGTH if route.hot else [])]
+    return [*route.query, *(examples.JSON_LENGTH if _takes_tensors(route) else [])]
 
 
 class Documented:
@@ -80,3 +80,7 @@ class Documented:
             }
             for route, body, example in self.parts[session]
         }
+
+
+def _takes_tensors(route: Route) -> bool:
+    return route.body is examples.TENSOR_BODY

@@ -38,7 +38,7 @@ def own(server: Any) -> Iterator[tuple[str, Any, Any]]:
     """Path, example of the request and example of the answer of each model's own routes."""
     for path, operations in paths(server).items():
         for operation in operations.values():
-            if "{" not in path and "requestBody" in operation and "/repository/" not in path:
+            if "{" not in path and "requestBody" in operation and path.startswith(("/v1/models/", "/v2/models/")):
                 answer = operation["responses"]["200"]["content"]["application/json"]["example"]
                 yield path, operation["requestBody"]["content"]["application/json"].get("example"), answer
 
