@@ -16,6 +16,7 @@ _CONF = """APT::Architecture "{0}";
 APT::Architectures {{ "{0}"; }};
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Dir "{1}/";
 Dir::State::status "{1}/status";

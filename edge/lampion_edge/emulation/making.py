@@ -57,6 +57,8 @@ def call(
             hint="boards are emulated on Debian and what descends from it, with apt-get and dpkg-deb",
         ) from None
     if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        errors = [line for line in lines if line.startswith(("E:", "ERROR:"))]
+        words = (errors or lines)[-2:]
         raise EdgeError(f"{why}: {' '.join(words) or f'{command[0]} ended with code {done.returncode}'}")
     return done.stdout

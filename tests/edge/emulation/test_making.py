@@ -50,6 +50,10 @@ def test_names() -> None:
     [
         (["no-such-program"], "try: there is no program no-such-program here"),
         ([sys.executable, "-c", "import sys; sys.exit('no such package')"], "try: no such package"),
+        (
+            [sys.executable, "-c", "import sys; sys.exit('WARNING: slow\\nERROR: no such package\\nhint')"],
+            "try: ERROR: no such package",
+        ),
         ([sys.executable, "-c", "import sys; sys.exit(3)"], f"try: {sys.executable} ended with code 3"),
     ],
 )
