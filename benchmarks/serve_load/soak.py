@@ -149,7 +149,7 @@ def main() -> None:
     if not args.dry:
         curves = {f"worker {number}": held for number, (held, _) in enumerate(done.workers(), 1)}
         (ROOT / "docs/soak.svg").write_text(plot([t / 60 for t in done.times], curves, "minutes", "MB resident"))
-        title = "## Half an hour of everything\n\n![memory of each worker over time](soak.svg)"
+        title = f"## {args.minutes:g} minutes of everything\n\n![memory of each worker over time](soak.svg)"
         write("soak", f"{title}\n\n`{Path(__file__).relative_to(ROOT)}`: {where}\n\n{text}")
 
 
