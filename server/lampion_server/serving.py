@@ -16,6 +16,7 @@ from types import FrameType
 
 import uvicorn
 
+from lampion_edge.runtime import give_back
 from lampion_server.app import build_app
 from lampion_server.connections import Patience, guarded, idle
 from lampion_server.dataplane import DataPlane
@@ -27,6 +28,7 @@ from lampion_server.settings import Settings
 log = logging.getLogger(__name__)
 
 _FIRST_WORD = 0.5  # seconds that an open connection gets to send a request while the server ends
+_MINUTE = 600  # ticks
 _CLOSE = (b"connection", b"close")
 _MOST_FILES = 65536  # a connection is a file, and 1024, which is common, are soon taken by callers who do nothing
 Started = Callable[[DataPlane], None]
@@ -85,6 +87,8 @@ class Server(uvicorn.Server):
             self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
         if counter % 10 == 0:
             self._patience.look(self.server_state.connections)
+        if counter % _MINUTE == 0:
+            asyncio.get_running_loop().run_in_executor(None, give_back)  # what large bodies and photos have left behind
         return ended
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

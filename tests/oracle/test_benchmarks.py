@@ -27,3 +27,10 @@ def test_forms_are_compared_on_the_same_numbers() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(re.findall(r"^\| \w.* \|$", done.stdout, re.MULTILINE)) > 12
+
+
+def test_nothing_goes_wrong_in_a_short_soak() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks/serve_load/soak.py"), "--minutes", "0.3", "--rate", "40", "--dry"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "otherwise: none." in done.stdout, done.stdout
