@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -49,7 +50,8 @@ def test_no_request_meets_a_fault_or_an_answer_that_is_not_documented(small: Any
         *("--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--continue-on-failure"),
         *("--seed", "1", "--workers", "1", "--no-color", "--warnings", "off"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)
+    hooks = {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=os.environ | hooks)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     sent = re.search(r"^ *([\d,]+) generated", done.stdout, re.MULTILINE)
     assert sent, done.stdout[-2000:]
