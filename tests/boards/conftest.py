@@ -16,7 +16,6 @@ from lampion_edge.emulation.machine import python
 from lampion_edge.emulation.making import made
 
 HERE = Path(__file__).parent
-NAMES = ("pi2", "pi3", "pi4", "pi5")
 Answers = tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]
 
 
