@@ -49,7 +49,7 @@ class Running:
         with Client(self.url, retries=0, timeout=20) as client:
             while True:
                 try:
-                    return client.post(path, body, headers)
+                    return client.request("POST", path, body, headers)[0]
                 except ServiceError:
                     if self._process.poll() is not None or time.monotonic() > end:
                         raise

@@ -125,10 +125,6 @@ class Client:
         """Has the server stop serving a model."""
         self._json("POST", f"/v2/repository/models/{quote(model)}/unload")
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-        """The body of the answer to a request that is put together already."""
-        return self.request("POST", path, body, headers)[0]
-
     # --- HTTP ---
 
     def _json(self, method: str, path: str, body: bytes | None = None) -> Any:

@@ -163,7 +163,7 @@ def _requests(args: Namespace, context: ssl.SSLContext | None) -> dict[int, list
             kind, shapes = args.payload or BINARY, dict(args.shape or ())
             messages = {batch: list(tensor_messages(inputs, kind, batch, shapes)) for batch in args.batch or [1]}
         for (body, own), *_ in messages.values():
-            client.post(path, body, own)
+            client.request("POST", path, body, own)
     return {
         batch: [http_request(server, path, body, own | headers) for body, own in pairs]
         for batch, pairs in messages.items()
