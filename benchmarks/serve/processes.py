@@ -50,8 +50,8 @@ class Running:
             while True:
                 try:
                     return client.request("POST", path, body, headers)[0]
-                except ServiceError:
-                    if self._process.poll() is not None or time.monotonic() > end:
+                except ServiceError as error:
+                    if error.status in (400, 422, 500) or self._process.poll() is not None or time.monotonic() > end:
                         raise
                     time.sleep(0.2)
 

@@ -39,6 +39,6 @@ class Photo(Api):
 
 
 if __name__ == "__main__":
-    api = Photo() if os.environ["SCENARIO"] == "photos" else Numbers()
+    api = Photo() if os.environ["SCENARIO"].startswith("photos") else Numbers()
     server = ls.LitServer(api, accelerator="cpu", workers_per_device=int(os.environ["WORKERS"]))
     server.run(host="127.0.0.1", port=int(os.environ["PORT"]), generate_client_file=False, log_level="warning")
