@@ -103,7 +103,8 @@ ABOUT = {
 
 def page(results: Results) -> str:
     """The whole document."""
-    lines = [INTRODUCTION, f"Measured on {machine()}.", ""]
+    load = f"Load average at the end: {os.getloadavg()[2]:.1f}; of a machine that does nothing else, about 2."
+    lines = [INTRODUCTION, f"Measured on {machine()}. {load}", ""]
     for scenario, known in results.items():
         lines += [f"## {scenario[0].upper()}{scenario[1:]}", "", ABOUT[scenario], "", *table(known), ""]
     lines += ["## What must hold", "", "| | measured | |", "|---|---:|---|"]
