@@ -6,6 +6,7 @@ python benchmarks/serve [--quick] [--only photos] [--only lampion] [--rounds 3] 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "performance-serving.md"
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end that was asked for ends the peers too
     args.cache.mkdir(parents=True, exist_ok=True)
     peers, names = _chosen(args.only)
     for peer in peers:

@@ -74,6 +74,8 @@ class Running:
             self._process.wait()
         for pid in ids:
             _kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # whose parent died before they did
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in family(self._process.pid):
