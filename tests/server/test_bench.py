@@ -131,7 +131,11 @@ def test_ctrl_c_shows_what_was_measured(server: Any) -> None:
     command = [sys.executable, "-m", "lampion_edge", "bench", server.url, "--name", "iris", "--seconds", "60", "--json"]
     before, end = answered(), time.monotonic() + 30
     with subprocess.Popen(
-        [*command, "--warm-up", "0.01"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--warm-up", "0.01"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
     ) as process:
         while answered() < before + 200 and time.monotonic() < end:
             time.sleep(0.05)
