@@ -13,6 +13,7 @@ import numpy as np
 from op_cases import CASES, Case, outputs
 
 import lampion
+from lampion.ops.fused import Fused
 from lampion.tape import Primitive
 from lampion_edge import Session
 from lampion_export.card import complete_card
@@ -129,7 +130,8 @@ def recorded_axes() -> dict[str, Axes]:
 
 
 def primitives(kind: type[Primitive] = Primitive) -> set[type[Primitive]]:
-    """The engine's primitives; a class with subclasses is a base."""
+    """The engine's primitives that a graph can hold; a class with subclasses is a base."""
     if subclasses := kind.__subclasses__():
         return set().union(*map(primitives, subclasses))
-    return {kind} if kind.__module__.startswith("lampion.") else set()
+    in_plain_ops = issubclass(kind, Fused) and not kind.operator  # while tracing
+    return {kind} if kind.__module__.startswith("lampion.") and not in_plain_ops else set()
