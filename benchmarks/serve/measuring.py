@@ -17,7 +17,7 @@ from processes import Running, running
 
 from lampion_edge import EdgeError, ServiceError, Session, load
 from lampion_edge.client import parsed
-from lampion_edge.load_requests import http_request
+from lampion_server.load.requests import http_request
 
 
 @dataclass(frozen=True)

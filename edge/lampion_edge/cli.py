@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 
-from lampion_edge.commands import COMMANDS, Command, run_command
+from lampion_edge.commands import COMMANDS, Command, ended, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,13 +35,17 @@ def _dispatch(program: str, described: str, commands: Mapping[str, Command], arg
     parser = argparse.ArgumentParser(program, description=described)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in commands.items():
-        subparser = subparsers.add_parser(name, help=command.help, description=command.help)
-        command.arguments(subparser)
-        subparser.set_defaults(command=command)
-    args = parser.parse_args(argv)
-    command = args.command
-    return run_command(command, args)
+
+    def typed() -> int:
+        for name, command in commands.items():
+            subparser = subparsers.add_parser(name, help=command.help, description=command.help)
+            subparser.set_defaults(command=command)
+            if len(commands) == 1:  # else none is typed, and only names and help are asked for
+                command.arguments(subparser)
+        args = parser.parse_args(argv)
+        return run_command(args.command, args)
+
+    return ended(typed)
 
 
 class _Version(argparse.Action):

@@ -7,8 +7,9 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from time import perf_counter
+from typing import Any
 
-from lampion_edge import board, command_bench_server
+from lampion_edge import board, elsewhere
 from lampion_edge.arguments import axis, positives, seconds
 from lampion_edge.bench_worker import Measured, Setting
 from lampion_edge.errors import InputError
@@ -23,7 +24,12 @@ _SECONDS, _SLICE = 2.0, 10.0
 
 def arguments(parser: ArgumentParser) -> None:
     """Declares what `bench` takes."""
-    parser.add_argument("model", metavar="MODEL", help="an .onnx file, or the address of a server: http, https or unix")
+    parser.add_argument(
+        "model",
+        type=_target,
+        metavar="MODEL",
+        help="an .onnx file, or the address of a server: http, https or unix (with the package lampion)",
+    )
     parser.add_argument(
         "--threads",
         type=positives,
@@ -50,16 +56,19 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="one line of JSON for each setting, or for each ten seconds"
     )
-    command_bench_server.arguments(parser)
-    parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, command_bench_server.EPILOG
+    if elsewhere.installed(elsewhere.LOAD):
+        load = _load()
+        load.arguments(parser)
+        parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, load.EPILOG
 
 
 def run(args: Namespace) -> int:
     """Measures every number of threads with every batch size; then says what holds the machine back, if anything does."""
-    if command_bench_server.is_server(args.model):
+    if _is_server(args.model):
         _none_of(args, ("threads", "axis", "sustained"), "a server")
-        return command_bench_server.run(args)
-    _none_of(args, command_bench_server.OPTIONS, "a file")
+        return int(_load().run(args))
+    if elsewhere.installed(elsewhere.LOAD):
+        _none_of(args, _load().OPTIONS, "a file")
     axes, duration = dict(args.axis or ()), args.seconds or _SECONDS
     settings = [
         Setting(args.model, asdict(Settings(threads)) if threads else {}, batch, duration, axes)
@@ -80,6 +89,22 @@ def run(args: Namespace) -> int:
         print(_table(settings, results))
         _explain(args.model, min(result.p50 for result in results), max(result.threads for result in results))
     return 0
+
+
+def _is_server(target: str) -> bool:
+    return target.startswith(("http://", "https://", "unix:"))
+
+
+def _target(text: str) -> str:
+    """A file or an address; of an address is said at once, before its options are looked at, if nothing here can measure it."""
+    if _is_server(text):
+        _load()
+    return text
+
+
+def _load() -> Any:
+    """What puts a server under load."""
+    return elsewhere.brought(elsewhere.LOAD, "bench of a server")
 
 
 def _none_of(args: Namespace, names: Iterable[str], target: str) -> None:

@@ -49,13 +49,18 @@ COMMANDS = (RUN, BENCH, TUNE, VERIFY, INFO, CAMERA, LISTEN, SERVE, UNIT, UPDATE,
 
 
 def run_command(command: Command, args: Namespace) -> int:
-    """Runs a command and gives the exit code.
+    """Runs a command and gives the exit code, as `ended` does."""
+    return ended(lambda: command.run(args))
+
+
+def ended(work: Callable[[], int]) -> int:
+    """The exit code of a command's work, however it ends.
 
     An error that was foreseen becomes one line on stderr and code 1, Ctrl-C code 130; a reader that closed the pipe
     (`| head`) ends the command with 141, as SIGPIPE would.
     """
     try:
-        code = command.run(args)
+        code = work()
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import re
+import subprocess
+import sys
 import threading
-from inspect import ismodule
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,9 +164,24 @@ def test_the_end_of_the_server_is_the_end_of_its_threads(serve: Any, build: Any,
 
 
 def test_the_table_of_contents() -> None:
-    public = {name for name, value in vars(lampion_server).items() if not name.startswith("_") and not ismodule(value)}
-    assert public - {"annotations"} == set(lampion_server.__all__)
-    assert sorted(lampion_server.__all__) == lampion_server.__all__
+    """What type checkers are told, what is there at run time, and what it says of itself."""
+    told = {
+        alias.asname: node.module
+        for node in ast.walk(ast.parse(Path(lampion_server.__file__).read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lampion_server.")
+        for alias in node.names
+    }
+    assert told == {name: f"lampion_server.{module}" for name, module in lampion_server._HOMES.items()}
+    assert dir(lampion_server) == sorted(told) == lampion_server.__all__
+    for name, module in told.items():
+        assert getattr(lampion_server, name) is getattr(import_module(str(module)), name)
+    with pytest.raises(AttributeError):
+        lampion_server.build_ap  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_what_needs_no_web_framework_brings_none() -> None:
+    code = "import sys, lampion_server.commands, lampion_server.load.command; print('fastapi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready", "/v2", "/metrics", "/v2/models/none", "/docs"])

@@ -13,12 +13,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lampion_edge import ServiceError, load
+from lampion_edge import ServiceError
 from lampion_edge.client import parsed
-from lampion_edge.load import Load, Taken, sentence
-from lampion_edge.load_connection import unchunked
-from lampion_edge.load_plot import svg
-from lampion_edge.load_requests import http_request
+from lampion_server.load import generating
+from lampion_server.load.connection import unchunked
+from lampion_server.load.drawing import svg
+from lampion_server.load.generating import Load, Taken, sentence
+from lampion_server.load.requests import http_request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Answers = Callable[[int], bytes]
@@ -60,7 +61,7 @@ def server(answers: Answers) -> Iterator[tuple[str, list[bytes]]]:
 
 def taken(url: str, bodies: Sequence[bytes] = (b"x",), **options: float) -> Taken:
     requests = [http_request(parsed(url), "/", body, {}) for body in bodies]
-    done, whole = load.run(parsed(url), Load(requests, **{"connections": 1, "seconds": 0.2} | options))  # type: ignore[arg-type]
+    done, whole = generating.run(parsed(url), Load(requests, **{"connections": 1, "seconds": 0.2} | options))  # type: ignore[arg-type]
     assert whole
     return done
 

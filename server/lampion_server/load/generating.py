@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult
 
 from lampion_edge.errors import ServiceError
-from lampion_edge.load_connection import Connection
+from lampion_server.load.connection import Connection
 
 _TICK = 0.1  # seconds between looks at the clock for progress and for requests that take too long
 _PAUSE = 0.1  # seconds before a lost connection is opened again

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lampion_edge import load
 from lampion_edge.arguments import positives, rates, seconds
 from lampion_edge.client import Client, parsed
 from lampion_edge.errors import InputError
-from lampion_edge.load_plot import svg
-from lampion_edge.load_requests import (
+from lampion_edge.terminal import milliseconds, progress, table
+from lampion_server.load import generating
+from lampion_server.load.drawing import svg
+from lampion_server.load.requests import (
     BINARY,
     JSON,
     PHOTOS,
@@ -28,7 +29,6 @@ from lampion_edge.load_requests import (
     predict_path,
     tensor_messages,
 )
-from lampion_edge.terminal import milliseconds, progress, table
 
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9}
 _MOST = 1000  # connections; select() takes no file number above 1023
@@ -51,11 +51,6 @@ examples:
 With --rate, requests are sent on time whether the server keeps up or not, and latency counts from the time a request was
 due. Without, a slow answer delays the next question, which hides what other callers would have had to wait.
 """
-
-
-def is_server(target: str) -> bool:
-    """Whether the command's target is an address and no file."""
-    return target.startswith(("http://", "https://", "unix:"))
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -99,7 +94,7 @@ class Row:
     """One setting and what it met with."""
 
     batch: int
-    taken: load.Taken
+    taken: generating.Taken
 
     def percentile(self, percent: float) -> float | None:
         """In ms; None where there are too few answers to tell."""
@@ -118,7 +113,7 @@ def run(args: Namespace) -> int:
     server, context = parsed(args.model), _context(args.ca)
     requests, rows, whole = _requests(args, context), [], True
     for setting, batch in _settings(args, requests):
-        taken, whole = load.run(server, setting, context=context, progress=_shown(setting))
+        taken, whole = generating.run(server, setting, context=context, progress=_shown(setting))
         progress("")
         rows.append(Row(batch, taken))
         if args.json:
@@ -170,7 +165,7 @@ def _requests(args: Namespace, context: ssl.SSLContext | None) -> dict[int, list
     }
 
 
-def _settings(args: Namespace, requests: dict[int, list[bytes]]) -> Iterator[tuple[load.Load, int]]:
+def _settings(args: Namespace, requests: dict[int, list[bytes]]) -> Iterator[tuple[generating.Load, int]]:
     duration, warm_up = args.seconds or _SECONDS, args.warm_up or _WARM_UP
     poisson, timeout = args.arrivals == "poisson", args.timeout or 30.0
     for batch, ready in requests.items():
@@ -179,16 +174,16 @@ def _settings(args: Namespace, requests: dict[int, list[bytes]]) -> Iterator[tup
                 if connections > _MOST:
                     message = f"--connections: expected at most {_MOST}, got {connections}"
                     raise InputError(message, field="connections")
-                yield load.Load(ready, connections, duration, rate, poisson, warm_up, timeout), batch
+                yield generating.Load(ready, connections, duration, rate, poisson, warm_up, timeout), batch
 
 
 # --- what came of it ---
 
 
-def _shown(setting: load.Load) -> Callable[[float, load.Taken], None]:
+def _shown(setting: generating.Load) -> Callable[[float, generating.Taken], None]:
     pace = f"{setting.rate:g} requests/s" if setting.rate else f"{setting.connections} connections"
 
-    def show(share: float, taken: load.Taken) -> None:
+    def show(share: float, taken: generating.Taken) -> None:
         progress(f"{pace}: {len(taken.latencies):,} answers" if share >= 0 else f"{pace}: warming up", max(0.0, share))
 
     return show

@@ -1,0 +1,1 @@
+"""A server under load: what is sent, over how many connections, how long each answer took."""
