@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
+from lampion_edge import elsewhere
 from lampion_edge.terminal import complain
 
 
@@ -23,11 +24,11 @@ class Command:
     run: Callable[[Namespace], int]
 
 
-def _command(name: str, help: str) -> Command:
-    """The command in the module command_NAME, which is imported when the command is typed."""
+def _command(name: str, help: str, find: Callable[[], Any] | None = None) -> Command:
+    """The command in the module command_NAME, or in the one that is found; it is imported when the command is typed."""
 
     def module() -> Any:
-        return import_module(f"lampion_edge.command_{name}")
+        return find() if find else import_module(f"lampion_edge.command_{name}")
 
     return Command(name, help, lambda parser: module().arguments(parser), lambda args: module().run(args))
 
@@ -39,7 +40,11 @@ TUNE = _command("tune", "find the fastest settings on this board, and keep them"
 VERIFY = _command("verify", "replay a model's golden samples")
 INFO = _command("info", "show what a model file says of itself")
 DOCTOR = _command("doctor", "find what keeps models from running here, and the cure")
-EMULATE = _command("emulate", "run a command on a simulated Raspberry Pi")
+EMULATE = _command(
+    "emulate",
+    "run a command on a simulated Raspberry Pi (with the package lampion)",
+    lambda: elsewhere.brought("lampion_export.emulation.command", "emulate"),
+)
 CAMERA = _command("camera", "label what a camera sees, for days")
 UPDATE = _command("update", "fetch a newer version of a model, prove it and switch to it")
 LISTEN = _command("listen", "label what a microphone hears, for days")

@@ -12,6 +12,7 @@ from typing import Any
 
 from lampion_edge.commands import Command
 from lampion_export import command_card, command_diff, command_info, command_sign
+from lampion_export.emulation import command as emulation
 from lampion_export.errors import ExportError
 from lampion_export.quantization import command as quantization
 
@@ -81,6 +82,7 @@ INFO = Command("info", "show what a model file says of itself, and its graph", c
 DIFF = Command("diff", "show what differs between two model files", command_diff.arguments, command_diff.run)
 CARD = Command("card", "add, show or change the card of a model file", command_card.arguments, command_card.run)
 SIGN = Command("sign", "sign a model file for the devices that trust the key", command_sign.arguments, command_sign.run)
+EMULATE = Command("emulate", "run a command on a simulated Raspberry Pi", emulation.arguments, emulation.run)
 DEMO = Command("demo", "train on real images, export, serve, POST, run on the edge", demo_arguments, demo_run)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lampion_edge.emulation.boards import BOARDS
-from lampion_edge.emulation.machine import python
-from lampion_edge.emulation.making import made
+from lampion_export.emulation.boards import BOARDS
+from lampion_export.emulation.machine import python
+from lampion_export.emulation.making import made
 
 HERE = Path(__file__).parent
 Answers = tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pip
 
-from lampion_edge.emulation.boards import BOARDS
-from lampion_edge.emulation.machine import python
 from lampion_edge.terminal import megabytes, table
+from lampion_export.emulation.boards import BOARDS
+from lampion_export.emulation.machine import python
 
 # What the folders hold goes before everything; then the module is run as `python -m` would.
 RUN = """

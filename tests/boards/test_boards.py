@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lampion_edge.emulation.boards import BOARDS
+from lampion_export.emulation.boards import BOARDS
 
 Answers = tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]
 NAMES = ("pi2", "pi3", "pi4", "pi5")

@@ -8,8 +8,8 @@ from typing import Any
 
 from boards.conftest import emulated
 
-from lampion_edge.emulation.boards import State
-from lampion_edge.emulation.userland import usual_packages, wheels
+from lampion_export.emulation.boards import State
+from lampion_export.emulation.userland import usual_packages, wheels
 
 NUMPY, ONNXRUNTIME, _ = usual_packages()
 X86 = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64")

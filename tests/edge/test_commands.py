@@ -55,7 +55,7 @@ def test_predict_is_run_under_another_name() -> None:
 
 def test_a_command_that_is_not_typed_is_not_imported() -> None:
     """`doctor` has to start where numpy doesn't."""
-    code = "import sys, lampion_edge.cli as c\ntry: c.main(['emulate', '--help'])\nexcept SystemExit: pass\n"
+    code = "import sys, lampion_edge.cli as c\ntry: c.main(['doctor', '--help'])\nexcept SystemExit: pass\n"
     command = [sys.executable, "-c", code + "print('numpy' in sys.modules)"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.endswith("\nFalse\n")
 

@@ -20,6 +20,9 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("typed", "what"),
     [
+        ("emulate", "emulate"),
+        ("emulate --help", "emulate"),
+        ("emulate --board pi4 -- run model.onnx --top 1", "emulate"),
         ("bench http://127.0.0.1:1", "bench of a server"),
         ("bench https://pi.local --connections 4 --rate 50", "bench of a server"),
         ("bench unix:/run/lampion.sock --json", "bench of a server"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,10 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "edge" / "lampion_edge"
@@ -248,5 +252,18 @@ def test_a_fresh_environment_needs_only_numpy_and_onnxruntime(wheel: Path, tmp_p
     requires = "import importlib.metadata as m; print([r for r in m.requires('lampion-edge') if 'extra' not in r])"
     done = subprocess.run([python, "-c", requires], capture_output=True, text=True, check=True)
     assert done.stdout == "['numpy>=2.0', 'onnxruntime>=1.21.1']\n"
-    shown = subprocess.run([tmp_path / "env/bin/lampion-edge", "--help"], capture_output=True, text=True, check=True)
+    command = tmp_path / "env/bin/lampion-edge"
+    shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
     assert "verify" in shown.stdout
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 2]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "graph", values[:1], values[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.float32([[1, -2]]))
+    done = subprocess.run([command, "run", "m.onnx", "x.npy", "--json"], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr, json.loads(done.stdout)["outputs"]["y"]) == (0, "", [[-1, 2]])
+    for typed, what in (("emulate --board pi4 -- run x", "emulate"), ("bench http://127.0.0.1:1", "bench of a server")):
+        done = subprocess.run([command, *typed.split()], capture_output=True, text=True)
+        said = (
+            f"lampion: error: {what} needs the package lampion, which isn't installed here\nhint: pip install lampion\n"
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", said)

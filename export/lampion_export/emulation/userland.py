@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from lampion_edge.emulation import debian
-from lampion_edge.emulation.making import call, fingerprint, made
+from lampion_export.emulation import debian
+from lampion_export.emulation.making import call, fingerprint, made
 
 QEMU = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
 _PYTHON = ("python3-minimal", f"libpython{debian.PYTHON}-stdlib")

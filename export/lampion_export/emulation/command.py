@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lampion_edge.arguments import positive
-from lampion_edge.emulation.boards import BOARDS, State
 from lampion_edge.errors import EdgeError
 from lampion_edge.terminal import megabytes, table
+from lampion_export.emulation.boards import BOARDS, State
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -48,8 +48,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Becomes the command on the board: its exit code, signals and terminal are those of this process."""
-    from lampion_edge.emulation.machine import python
-    from lampion_edge.emulation.making import home
+    from lampion_export.emulation.machine import python
+    from lampion_export.emulation.making import home
 
     if sys.platform != "linux":
         raise EdgeError(

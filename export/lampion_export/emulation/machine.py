@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lampion_edge
-from lampion_edge.emulation import debian
-from lampion_edge.emulation.boards import IDLE, Board, State, files
-from lampion_edge.emulation.making import fingerprint, home, made
-from lampion_edge.emulation.userland import qemu, userland, usual_packages, wheels
+from lampion_export.emulation import debian
+from lampion_export.emulation.boards import IDLE, Board, State, files
+from lampion_export.emulation.making import fingerprint, home, made
+from lampion_export.emulation.userland import qemu, userland, usual_packages, wheels
 
 # What the host's own Python and libraries are told, and the board's must not hear.
 _HOSTS_OWN = (

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lampion_edge import command_emulate
-from lampion_edge.command_emulate import words
+from lampion_edge.cli import main
 from lampion_edge.errors import EdgeError
+from lampion_export.emulation import command
+from lampion_export.emulation.command import words
 
 
 @pytest.mark.parametrize(
@@ -31,7 +30,7 @@ from lampion_edge.errors import EdgeError
 )
 def test_what_the_boards_python_is_given(typed: list[str], rest: list[str] | None) -> None:
     parser = ArgumentParser()
-    command_emulate.arguments(parser)
+    command.arguments(parser)
     args = parser.parse_args(["--board", "pi4", "--throttled", "throttled=0x50005", *typed])
     assert (words(args.command_line), args.throttled) == (rest, 0x50005)
 
@@ -44,27 +43,26 @@ def test_what_the_boards_python_is_given(typed: list[str], rest: list[str] | Non
         (["--", "run"], "the following arguments are required: --board"),
     ],
 )
-def test_misspelt_arguments(
-    lampion_edge_command: Callable[..., subprocess.CompletedProcess[str]], args: list[str], said: str
-) -> None:
-    done = lampion_edge_command("emulate", *args)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
+def test_misspelt_arguments(args: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["emulate", *args])
+    out, error = capsys.readouterr()
+    assert (out, said in error) == ("", True)
 
 
 def test_on_another_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     parser = ArgumentParser()
-    command_emulate.arguments(parser)
+    command.arguments(parser)
     with pytest.raises(EdgeError, match="boards are emulated on Linux only, this is darwin"):
-        command_emulate.run(parser.parse_args(["--board", "pi4"]))
+        command.run(parser.parse_args(["--board", "pi4"]))
 
 
 def test_a_host_without_debians_tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("LAMPION_CACHE", str(tmp_path))
     parser = ArgumentParser()
-    command_emulate.arguments(parser)
+    command.arguments(parser)
     with pytest.raises(EdgeError, match=r"there is no program \S+ here") as raised:
-        command_emulate.run(parser.parse_args(["--board", "pi2"]))
+        command.run(parser.parse_args(["--board", "pi2"]))
     assert raised.value.hint == "boards are emulated on Debian and what descends from it, with apt-get and dpkg-deb"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lampion_edge.emulation.making import call, fingerprint, home, made
 from lampion_edge.errors import EdgeError
+from lampion_export.emulation.making import call, fingerprint, home, made
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="boards are emulated on Linux")
 

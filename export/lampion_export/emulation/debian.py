@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from lampion_edge.emulation.making import call
 from lampion_edge.errors import EdgeError
+from lampion_export.emulation.making import call
 
 SUITE, PYTHON = "trixie", "3.13"
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"

@@ -6,7 +6,7 @@ import pytest
 from edge.boards import PI4, write
 
 from lampion_edge import board
-from lampion_edge.emulation.boards import BOARDS, IDLE, Board, State, files
+from lampion_export.emulation.boards import BOARDS, IDLE, Board, State, files
 
 
 @pytest.mark.parametrize("simulated", BOARDS.values(), ids=BOARDS)
