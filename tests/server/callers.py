@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 KEPT = 10.0  # seconds after which a connection is not used again, lest the server close it at that moment
+IDLE = 20  # connections kept at the most, as httpx has it; the older ones would be idle until the server closes them
 MOST = 500  # requests under way; more would test the callers
 
 
@@ -42,7 +43,7 @@ class Client:
         except BaseException:
             writer.close()
             raise
-        if self.keep and answer.headers.get("connection") != "close":
+        if self.keep and len(self.free) < IDLE and answer.headers.get("connection") != "close":
             self.free.append((reader, writer, time.monotonic()))
         else:
             writer.close()
