@@ -15,8 +15,9 @@ import numpy as np
 from peers import BARE, BYTES, LARGE, NUMBERS, PHOTOS, SERVERS, Peer
 from processes import Running, running
 
-from lampion_edge import EdgeError, ServiceError, Session, load
+from lampion_edge import EdgeError, ServiceError, Session
 from lampion_edge.client import parsed
+from lampion_server.load import generating
 from lampion_server.load.requests import http_request
 
 
@@ -115,7 +116,7 @@ def _numbers(told: object) -> list[float] | None:
 
 
 def _closed(one: Asked, scenario: Scenario, seconds: float, result: Result) -> None:
-    taken = _loaded(one, load.Load(one.requests, scenario.connections, seconds, warm_up=seconds / 5))
+    taken = _loaded(one, generating.Load(one.requests, scenario.connections, seconds, warm_up=seconds / 5))
     result.rates.append(taken.throughput)
     result.busy = max(result.busy, taken.busy)
     result.failed += sum(taken.outcomes.values()) - len(taken.latencies)
@@ -125,16 +126,16 @@ def _half(one: Asked, scenario: Scenario, seconds: float, result: Result) -> Non
     rate = result.rate / 2
     if not rate:
         return
-    taken = _loaded(one, load.Load(one.requests, 64, seconds, rate=rate, warm_up=seconds / 5))
+    taken = _loaded(one, generating.Load(one.requests, 64, seconds, rate=rate, warm_up=seconds / 5))
     for values, percent in ((result.p50, 50), (result.p99, 99)):
         values.append(float(np.percentile(taken.latencies, percent)) * 1e3 if taken.latencies else float("inf"))
     result.failed += sum(taken.outcomes.values()) - len(taken.latencies)
 
 
-def _loaded(one: Asked, wanted: load.Load) -> load.Taken:
+def _loaded(one: Asked, wanted: generating.Load) -> generating.Taken:
     one.running.thaw()
     try:
-        taken, whole = load.run(parsed(one.running.url), wanted)
+        taken, whole = generating.run(parsed(one.running.url), wanted)
     finally:
         one.running.freeze()
     if not whole:

@@ -34,3 +34,10 @@ def test_nothing_goes_wrong_in_a_short_soak() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "otherwise: none." in done.stdout, done.stdout
+
+
+def test_serving_says_what_it_takes() -> None:
+    """Whether its modules can be imported: what it measures, peers in environments of their own, would take minutes."""
+    command = [sys.executable, str(ROOT / "benchmarks/serve"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, "--quick" in done.stdout) == (0, "", True)
