@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -75,6 +78,25 @@ class Patience:
 def idle(connection: Any) -> bool:
     """Whether no request of this connection is being answered."""
     return connection.cycle is None or connection.cycle.response_complete
+
+
+def speaking(connection: Any) -> bool:
+    """Whether an idle connection's caller has just sent something that nobody has read yet."""
+    if not idle(connection) or connection.transport.is_closing():
+        return False
+    polled = select.poll()  # select takes no file above 1023
+    polled.register(connection.transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(polled.poll(0))
+
+
+def last_callers(door: socket.socket) -> Iterator[socket.socket]:
+    """Whoever waits before a listener that nobody else accepts from, which is closed in the moment when nobody does:
+    those that the kernel has connected and nobody has accepted would be hung up on.
+    """
+    door.setblocking(False)
+    with door, suppress(OSError):  # nobody is left
+        while True:
+            yield door.accept()[0]
 
 
 def _mark(connection: Any) -> object:

@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from lampion_edge.runtime import give_back
 from lampion_server.app import build_app
-from lampion_server.connections import Patience, guarded, idle
+from lampion_server.connections import Patience, guarded, idle, last_callers, speaking
 from lampion_server.dataplane import DataPlane
 from lampion_server.logs import set_up
 from lampion_server.metrics import Metrics
@@ -96,16 +97,25 @@ class Server(uvicorn.Server):
 
         A caller that keeps its connection may be sending at this moment; its answer then closes the connection.
         """
-        for _ in range(2):  # turns of the loop, which accept whatever the kernel has queued
-            await asyncio.sleep(0)
+        doors = [listener.dup() for listener in sockets or []]
         for server in self.servers:
             server.close()
         for listener in sockets or []:
             listener.close()
-        limit = time.monotonic() + _FIRST_WORD
-        while time.monotonic() < limit and any(map(idle, self.server_state.connections)):
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        for caller in [caller for door in doors for caller in last_callers(door)]:
+            await loop.connect_accepted_socket(self._protocol, caller, ssl=tls)
+        connections, began = self.server_state.connections, time.monotonic()
+        while any(map(idle, connections)) and (waited := time.monotonic() - began) < 2 * _FIRST_WORD:
+            if waited > _FIRST_WORD and not any(map(speaking, connections)):
+                break
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
+
+    def _protocol(self) -> Any:
+        """What uvicorn makes of a connection."""
+        state = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        return self.config.http_protocol_class(**state)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
