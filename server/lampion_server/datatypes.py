@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lampion_server.errors import BadRequestError
+from lampion_server.numbers import Numbers
 
 Array = NDArray[Any]
 
@@ -77,7 +78,7 @@ def check_shape(shape: Sequence[int], field: str) -> None:
 
 
 def from_json(data: object, datatype: str, shape: tuple[int, ...], field: str) -> Array:
-    """An array from flat or nested JSON numbers, truth values or strings.
+    """An array from flat or nested JSON numbers (a list or `Numbers`), truth values or strings.
 
     Raises `BadRequestError` naming `field` when kind, count, nesting or range don't fit; nothing is rounded to an
     integer, and null is no number.
@@ -86,6 +87,10 @@ def from_json(data: object, datatype: str, shape: tuple[int, ...], field: str) -
     if datatype in BINARY_ONLY:
         hint = "send it as binary data: parameters.binary_data_size and the bytes after the JSON"
         raise BadRequestError(f"{field}: {datatype} can't be sent as JSON", field=field, hint=hint)
+    if isinstance(data, Numbers):
+        if (read := data.array(dtype)) is not None:
+            return _shaped(read, shape, field)
+        data = data.items()
     if not isinstance(data, list):
         raise BadRequestError(f"{field}: expected a list, got {type(data).__name__}", field=field)
     items, nesting = _unnested(data, field)

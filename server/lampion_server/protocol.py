@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 
 from lampion_edge import TensorSpec
+from lampion_server import numbers
 from lampion_server.datatypes import (
     NUMPY_NAMES,
     PROTOCOL_NAMES,
@@ -42,7 +43,7 @@ def read_request(body: bytes, json_length: int | None = None) -> InferRequest:
     if json_length is not None and not 0 <= json_length <= len(body):
         message = f"Inference-Header-Content-Length: expected 0 to {len(body)}, the size of the body, got {json_length}"
         raise BadRequestError(message, field="Inference-Header-Content-Length")
-    request = read_json(body[:json_length])
+    request = read_json(body[:json_length], numbers.loads)
     tail = memoryview(body)[len(body) if json_length is None else json_length :]
     parameters = _take(request, "parameters", dict, "", {})
     binary = _take(parameters, "binary_data_output", bool, "parameters.", False)
@@ -88,18 +89,18 @@ def _open_size(spec: TensorSpec, size: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def read_json(body: bytes) -> Object:
+def read_json(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Object:
     """The JSON object in `body`; raises `BadRequestError` for anything else."""
-    request = read_any_json(body)
+    request = read_any_json(body, loads)
     if not isinstance(request, dict):
         raise BadRequestError(f"the body: expected a JSON object, got {type(request).__name__}", field="body")
     return request
 
 
-def read_any_json(body: bytes) -> Any:
+def read_any_json(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
     """The JSON in `body`; raises `BadRequestError` if it is none."""
     try:
-        return orjson.loads(body)
+        return loads(body)
     except orjson.JSONDecodeError as error:
         hint = "NaN and Infinity are not JSON; send such values as binary data" if b"NaN" in body else None
         raise BadRequestError(f"the body is not valid JSON: {error}", field="body", hint=hint) from None
