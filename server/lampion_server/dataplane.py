@@ -24,7 +24,7 @@ from lampion_server.model_config import model_config
 from lampion_server.orders import Order
 from lampion_server.releases import SignedRelease, release_of
 from lampion_server.repository import Repository
-from lampion_server.scheduler import Answer, Arrays, Names
+from lampion_server.scheduler import Answer, Arrays, Names, rows_of
 from lampion_server.settings import Settings
 from lampion_server.statistics import Statistics, added
 from lampion_server.tasks import PHOTOS, Prediction, Task, task_of
@@ -121,14 +121,8 @@ class DataPlane:
         Raises `BadRequestError` for inputs that don't fit the model, `NotFoundError`, `UnavailableError`,
         `OverloadedError`, `DeadlineExceededError`, and edge's `RunError` when the model fails on them.
         """
-        with (
-            self.repository.lease(model, version) as served,
-            self.statistics.of_request(served.name, served.version) as statistics,
-        ):
-            ordered = fit(served.session.inputs, inputs)
-            answer = await self._submit(served, ordered, outputs, self._limit(deadline))
-            statistics.answered(answer, _rows(ordered))
-            return Inference(served.name, served.version, answer.outputs, answer.queue, answer.compute)
+        with self.repository.lease(model, version) as served:
+            return await self._infer(served, inputs, outputs, deadline)
 
     async def answer(
         self, model: str, version: str | None, request: InferRequest, deadline: float | None = None
@@ -137,15 +131,15 @@ class DataPlane:
 
         Raises what `infer` raises, and `UnsupportedError` for outputs that are no tensors.
         """
-        session = self.repository.get(model, version).session
-        check_outputs(request, session.outputs)
-        if request.timeout:
-            own = time.monotonic() + request.timeout
-            deadline = own if deadline is None else min(own, deadline)
-        names = None if request.outputs is None else list(request.outputs)
-        done = await self.infer(model, version, request.inputs, names, deadline)
-        done.outputs = classified(done.outputs, request, session.card.labels)
-        return done
+        with self.repository.lease(model, version) as served:
+            check_outputs(request, served.session.outputs)
+            if request.timeout:
+                own = time.monotonic() + request.timeout
+                deadline = own if deadline is None else min(own, deadline)
+            names = None if request.outputs is None else list(request.outputs)
+            done = await self._infer(served, request.inputs, names, deadline)
+            done.outputs = classified(done.outputs, request, served.session.card.labels)
+            return done
 
     async def predict(
         self,
@@ -288,6 +282,15 @@ class DataPlane:
         if self.traces:
             await asyncio.to_thread(self.traces.close)
 
+    async def _infer(
+        self, served: Model, inputs: Mapping[str, Array], outputs: Names, deadline: float | None
+    ) -> Inference:
+        with self.statistics.of_request(served.name, served.version) as statistics:
+            ordered = fit(served.session.inputs, inputs)
+            answer = await self._submit(served, ordered, outputs, self._limit(deadline))
+            statistics.answered(answer, rows_of(ordered))
+            return Inference(served.name, served.version, answer.outputs, answer.queue, answer.compute)
+
     async def _show(
         self, served: Model, task: Task, item: Any, top: int | None, threshold: float, deadline: float
     ) -> _Shown:
@@ -305,9 +308,11 @@ class DataPlane:
 
     def _limit(self, deadline: float | None) -> float:
         """When to give up: at the deadline, the caller's own, or the server's limit, whichever comes first."""
-        given = [limit for limit in (deadline, CALLER.get().deadline) if limit is not None]
         now = time.monotonic()
-        limit = min([now + self.settings.request_timeout, *given])
+        limit = now + self.settings.request_timeout
+        for given in (deadline, CALLER.get().deadline):
+            if given is not None and given < limit:
+                limit = given
         if limit <= now:
             raise DeadlineExceededError("the deadline had passed before the request was read")
         return limit
@@ -358,11 +363,6 @@ def _fits(wanted: Sequence[int | str | None], shape: Sequence[int], axes: dict[s
         if want != size and want is not None and (isinstance(want, int) or axes.setdefault(want, size) != size):
             return False
     return True
-
-
-def _rows(inputs: Arrays) -> int:
-    """The rows of a request, as its batch counts them."""
-    return next((len(array) for array in inputs.values() if array.ndim), 1)
 
 
 def _first_error(results: Sequence[_Shown | BaseException], noun: str, first: int) -> list[_Shown]:

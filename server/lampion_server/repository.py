@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 
 from lampion_edge import EdgeError
 from lampion_edge.runtime import give_back
@@ -26,6 +27,26 @@ from lampion_server.sources import Source, Stamp, find
 from lampion_server.traffic import Split, Traffic
 
 log = logging.getLogger(__name__)
+
+
+class Lease:
+    """`with` it: a model that is held until the block ends."""
+
+    __slots__ = "_changed", "_model"
+
+    def __init__(self, model: Model, changed: threading.Condition) -> None:
+        self._model = model
+        self._changed = changed
+        model.last_used = time.monotonic()
+
+    def __enter__(self) -> Model:
+        return self._model
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._changed:
+            self._model.users -= 1
+            if not self._model.users:
+                self._changed.notify_all()
 
 
 class Repository:
@@ -73,7 +94,7 @@ class Repository:
 
     def serves(self, name: str) -> bool:
         """Whether a version of this model is served."""
-        return any(entry.model for entry in self._versions.get(name, ()))
+        return name in self._served
 
     def missing(self) -> list[Entry]:
         """The models of which no version is served, apart from what somebody unloaded and what made room for others.
@@ -100,8 +121,7 @@ class Repository:
             raise error
         return entry.model
 
-    @contextmanager
-    def lease(self, name: str, version: str | None = None) -> Iterator[Model]:
+    def lease(self, name: str, version: str | None = None) -> Lease:
         """The model of `get`, or its canary's turn; it stays usable inside the `with`, even if replaced meanwhile."""
         with self._changed:
             traffic = self._traffic.get(name)
@@ -109,14 +129,7 @@ class Repository:
                 version = traffic.canary
             model = self.get(name, version)
             model.users += 1
-        model.last_used = time.monotonic()
-        try:
-            yield model
-        finally:
-            with self._changed:
-                model.users -= 1
-                if not model.users:
-                    self._changed.notify_all()
+        return Lease(model, self._changed)
 
     # --- changing ---
 
@@ -280,6 +293,7 @@ class Repository:
         for entry in sorted(entries.values(), key=lambda entry: (entry.name, natural(entry.version))):
             versions.setdefault(entry.name, []).append(entry)
         self._entries, self._versions, self._traffic = entries, versions, traffic
+        self._served = {entry.name for entry in entries.values() if entry.model}
         for entry in entries.values():
             if entry.model:
                 _set_shadow(entry.model, traffic.get(entry.name), entries)

@@ -10,9 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from itertools import count, groupby
+from itertools import accumulate, count, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,18 +48,11 @@ class Ticket:
     inputs: Arrays
     outputs: Names
     deadline: float | None
+    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Answer]
     rows: int
     priority: int
-    place: tuple[int, int]
-    arrived: float = field(default_factory=time.monotonic)
-
-    def __lt__(self, other: Ticket) -> bool:
-        return self.place < other.place
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self.future.get_loop()
+    arrived: float
 
     def wanted(self, least: float = 0.0) -> bool:
         """Whether anybody still waits for it; answers a request whose deadline is less than `least` seconds away."""
@@ -67,6 +60,9 @@ class Ticket:
             _deliver([self], [DeadlineExceededError("the deadline passed before the computation began")])
             return False
         return not self.future.done()
+
+
+Waiting = tuple[int, int, Ticket]  # by priority, then by number
 
 
 def can_batch(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bool:
@@ -113,7 +109,7 @@ class Scheduler:
         self._cores = cores or Cores(instances * threads)
         self._max_queue = max_queue
         self._on_batch = on_batch
-        self._queues: dict[object, list[Ticket]] = {}  # heaps
+        self._queues: dict[object, list[Waiting]] = {}  # heaps
         self._number = count()
         self._rows_waiting: Counter[int] = Counter()  # by priority
         self._waiting = self._all_rows = 0
@@ -139,10 +135,10 @@ class Scheduler:
         Raises `OverloadedError` at once if the queue is full or too long for the deadline, `UnavailableError` after
         `close`, `DeadlineExceededError` when the deadline passes, and whatever `run` raised for this very request.
         """
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        rows = next((len(array) for array in inputs.values() if array.ndim), 1) if self.batching else 1
-        place = (priority, next(self._number))
-        self._admit(Ticket(inputs, outputs, deadline, future, rows, priority, place))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        rows = rows_of(inputs) if self.batching else 1
+        self._admit(Ticket(inputs, outputs, deadline, loop, future, rows, priority, time.monotonic()))
         if deadline is None or self._inline:  # what the event loop computes is there in its next turn
             return await future
         left = deadline - time.monotonic()
@@ -168,7 +164,7 @@ class Scheduler:
             if self._waiting >= self._max_queue:
                 self._forget_the_gone()
             self._refuse_the_hopeless(ticket)
-            heappush(self._queues.setdefault(self._bucket(ticket), []), ticket)
+            heappush(self._queues.setdefault(self._bucket(ticket), []), (ticket.priority, next(self._number), ticket))
             self._count(ticket, 1)
             if self._inline:
                 self._call(ticket.loop)
@@ -215,14 +211,14 @@ class Scheduler:
         if not self.batching:
             return None
         names = None if ticket.outputs is None else tuple(ticket.outputs)
-        return names, tuple((name, array.dtype, array.shape[1:]) for name, array in ticket.inputs.items())
+        return names, tuple([(name, array.dtype, array.shape[1:]) for name, array in ticket.inputs.items()])
 
     def _forget_the_gone(self) -> None:
         for bucket, queue in list(self._queues.items()):
-            for ticket in queue:
+            for _, _, ticket in queue:
                 if ticket.future.done():
                     self._count(ticket, -1)
-            alive = [ticket for ticket in queue if not ticket.future.done()]
+            alive = [waiting for waiting in queue if not waiting[2].future.done()]
             heapify(alive)
             if alive:
                 self._queues[bucket] = alive
@@ -233,7 +229,7 @@ class Scheduler:
         """The priority of the request whose turn it is; blocks until there is one, None when closed and drained."""
         with self._changed:
             self._changed.wait_for(lambda: self._queues or self._closed)
-            return min(queue[0] for queue in self._queues.values()).priority if self._queues else None
+            return min(queue[0] for queue in self._queues.values())[0] if self._queues else None
 
     def _next_batch(self) -> list[Ticket]:
         """The next requests to compute together; empty if another worker took them."""
@@ -247,8 +243,8 @@ class Scheduler:
         bucket, queue = min(self._queues.items(), key=lambda item: item[1][0])
         batch: list[Ticket] = []
         rows = 0
-        while queue and (not batch or (self.batching and rows + queue[0].rows <= self.max_batch)):
-            ticket = heappop(queue)
+        while queue and (not batch or (self.batching and rows + queue[0][2].rows <= self.max_batch)):
+            _, _, ticket = heappop(queue)
             self._count(ticket, -1)
             if ticket.wanted(self.cost.least):
                 batch.append(ticket)
@@ -297,6 +293,8 @@ class Scheduler:
         except Exception as error:  # a worker that died would leave everybody waiting
             log.exception("model %s: the scheduler failed", self.name)
             _deliver(batch, [error] * len(batch))
+        finally:
+            self._ends.pop(threading.get_ident(), None)
 
     def _compute(self, batch: list[Ticket]) -> None:
         if not batch:
@@ -326,24 +324,32 @@ class Scheduler:
             return [self._run(batch[0].inputs, batch[0].outputs)]
         inputs = {name: np.concatenate([ticket.inputs[name] for ticket in batch]) for name in batch[0].inputs}
         outputs = self._run(inputs, batch[0].outputs)
-        ends = np.cumsum([ticket.rows for ticket in batch])
+        ends = list(accumulate([ticket.rows for ticket in batch], initial=0))
         if any(array.ndim == 0 or len(array) != ends[-1] for array in outputs.values()):
             self.batching = False  # the model's axis names promised a row of output per row of input
             log.warning("model %s: outputs don't follow the batch axis; no batching from now on", self.name)
             raise ValueError("outputs don't follow the batch axis")
-        parts = {name: np.split(array, ends[:-1]) for name, array in outputs.items()}
-        return [{name: pieces[i] for name, pieces in parts.items()} for i in range(len(batch))]
+        return [{name: array[first:end] for name, array in outputs.items()} for first, end in pairwise(ends)]
+
+
+def rows_of(inputs: Arrays) -> int:
+    """The rows of a request, as its batch counts them."""
+    for array in inputs.values():
+        if array.ndim:
+            return len(array)
+    return 1
 
 
 def _deliver(batch: Sequence[Ticket], results: Sequence[Answer | Exception]) -> None:
     """Answer, from a worker thread with one wake-up per event loop."""
-    here = _running_loop()
-    for loop, pairs in groupby(zip(batch, results, strict=True), key=lambda pair: pair[0].loop):
+    here, pairs = _running_loop(), list(zip(batch, results, strict=True))
+    for loop in {ticket.loop for ticket in batch}:
+        own = [pair for pair in pairs if pair[0].loop is loop]
         if loop is here:
-            _settle(list(pairs))
+            _settle(own)
             continue
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, list(pairs))
+            loop.call_soon_threadsafe(_settle, own)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 from lampion_server.scheduler import Answer
@@ -100,22 +100,32 @@ def _batch_sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, An
     return {"batch_size": one["batch_size"], **stages}
 
 
+class Counted:
+    """`with` it: a request is counted by how the block ends."""
+
+    __slots__ = "_started", "_statistics"
+
+    def __init__(self, statistics: ModelStatistics) -> None:
+        self._statistics = statistics
+        self._started = time.monotonic()
+
+    def __enter__(self) -> ModelStatistics:
+        return self._statistics
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        outcome = "fail" if kind else "success"
+        self._statistics.stages[outcome].add(time.monotonic() - self._started)
+
+
 class Statistics:
     """The statistics of all models since the server began, by name and version; written by the event loop alone."""
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str], ModelStatistics] = defaultdict(ModelStatistics)
 
-    @contextmanager
-    def of_request(self, name: str, version: str) -> Iterator[ModelStatistics]:
+    def of_request(self, name: str, version: str) -> Counted:
         """Count a request as success or failure by how the block ends; what it computed is told to the value."""
-        statistics, started = self._models[name, version], time.monotonic()
-        outcome = "fail"
-        try:
-            yield statistics
-            outcome = "success"
-        finally:
-            statistics.stages[outcome].add(time.monotonic() - started)
+        return Counted(self._models[name, version])
 
     def as_json(self, name: str, version: str) -> dict[str, Any]:
         """The protocol's entry of one version, all zero if nobody asked it yet."""
