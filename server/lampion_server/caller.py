@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from lampion_server.errors import BadRequestError
 
@@ -26,8 +26,7 @@ class Priority(IntEnum):
         return known[text.lower()]
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """The caller's id for the request, its deadline (of `time.monotonic`, None without) and its priority."""
 
     request_id: str = ""

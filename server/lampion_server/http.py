@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec
 
@@ -18,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from lampion_server.caller import Caller, Priority
 from lampion_server.compression import LEAST, MUCH, chosen, compressed, decompressed
-from lampion_server.ending import Ending, Within
+from lampion_server.ending import Ending, Within, sweep, unless_done
 from lampion_server.errors import (
     BadRequestError,
     ClientGoneError,
@@ -33,7 +34,6 @@ from lampion_server.settings import Settings
 
 P = ParamSpec("P")
 _NONE = "none"  # no header, which is something else than an empty one
-_PATIENCE = 0.005  # seconds before it is watched whether the caller is still there
 log = logging.getLogger(__name__)
 
 
@@ -97,8 +97,8 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     limit = settings.request_timeout
     body: bytes | None = request.scope.get("body")  # read before: this is the second attempt to answer
     if body is None:
-        with Within(limit, lambda: RequestTimeoutError(f"the body was not there within {limit:.3g} s")):
-            body = request.scope["body"] = await _received(request)
+        late = partial(RequestTimeoutError, f"the body was not there within {limit:.3g} s")
+        body = request.scope["body"] = await unless_done(_received(request), partial(Within, limit, late))
     encoding = header(request, b"content-encoding", "identity").strip().lower()
     if encoding == "identity":
         return body
@@ -118,10 +118,8 @@ async def _received(request: Request) -> bytes:
 
 def header(request: Request, name: bytes, default: str = "") -> str:
     """A header by its name in lower case; Starlette's own way costs a tenth of a small model's whole answer."""
-    for key, value in request.scope["headers"]:
-        if key == name:
-            return str(value, "latin-1")
-    return default
+    value = request.scope["headers_by_name"].get(name)
+    return default if value is None else str(value, "latin-1")
 
 
 def known(request: Request, etag: str) -> bool:
@@ -155,8 +153,8 @@ class WhileConnected(Ending):
         super().__init__()
         self._receive = request.receive
         self._watcher: asyncio.Task[None] | None = None
-        # Most answers are there before a watcher would have been worth its cost.
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin)
+        self._sweep = sweep()  # most answers are there before a watcher would have been worth its cost
+        self._sweep.add(self._begin)
 
     def _begin(self) -> None:
         self._watcher = asyncio.create_task(self._watch())
@@ -167,7 +165,7 @@ class WhileConnected(Ending):
         self.end(ClientGoneError("the caller left before the answer was there"))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._timer.cancel()
+        self._sweep.discard(self._begin)
         if self._watcher is not None:
             self._watcher.cancel()
         super().__exit__(kind, error, at)

@@ -61,7 +61,8 @@ class Envelope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        given = _header(scope, b"x-request-id")
+        scope["headers_by_name"] = dict(reversed(scope["headers"]))  # once for all who ask; of several the first counts
+        given = scope["headers_by_name"].get(b"x-request-id")
         request_id = given if given and REQUEST_ID.fullmatch(given) else next(self.fresh)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         started, status = time.monotonic(), ClientGoneError.status
@@ -153,7 +154,9 @@ class BodyLimit:
         self.limit = limit
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        announced, taken = int(_header(scope, b"content-length") or -1), 0
+        if scope["type"] != "http":
+            return self.app(scope, receive, send)
+        announced, taken = int(scope["headers_by_name"].get(b"content-length", -1)), 0
         if 0 <= announced <= self.limit:  # a body can't be longer than it says
             return self.app(scope, receive, send)
 
@@ -195,10 +198,3 @@ def route_of(scope: Scope) -> str:
     names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
     found = names or "endpoint" in scope
     return "/".join(names.get(part, part) for part in scope["path"].split("/")) if found else ""
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    for key, value in scope.get("headers", ()):
-        if key == name:
-            return bytes(value)
-    return b""
