@@ -66,11 +66,14 @@ MOST_ELEMENTS, MOST_AXES = 2**58, 32
 
 def check_shape(shape: Sequence[int], field: str) -> None:
     """Check that an array can have these sizes. Raises `BadRequestError` naming `field`."""
-    if not all(type(size) is int and size >= 0 for size in shape):
-        raise BadRequestError(f"{field}: expected sizes of at least 0, got {list(shape)!r:.80}", field=field)
     if len(shape) > MOST_AXES:
         raise BadRequestError(f"{field}: expected at most {MOST_AXES} axes, got {len(shape)}", field=field)
-    if prod(size for size in shape if size) > MOST_ELEMENTS:
+    elements = 1
+    for size in shape:
+        if type(size) is not int or size < 0:
+            raise BadRequestError(f"{field}: expected sizes of at least 0, got {list(shape)!r:.80}", field=field)
+        elements *= size or 1
+    if elements > MOST_ELEMENTS:
         raise BadRequestError(f"{field}: no tensor is as large as {list(shape)!r:.80}", field=field)
 
 

@@ -42,8 +42,9 @@ class Reply(Response):
 
     def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str] = {}, status: int = 200) -> None:
         self.status_code, self.body, self.background = status, body, None
-        given = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", media_type.encode()), *given]
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", media_type.encode())]
+        for name, value in headers.items():
+            self.raw_headers.append((name.lower().encode(), value.encode("latin-1")))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from lampion_server.errors import BadRequestError, UnsupportedError
 MOST_TENSORS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """How an output is to be answered: as bytes or not; if `classes`, as that many largest values with their labels."""
 
     binary: bool = False

@@ -427,10 +427,10 @@ def test_inline_what_takes_long_gets_threads() -> None:
 
     async def scene() -> None:
         scheduler = Scheduler(run, name="m", inline=True, max_batch=2)
-        await asyncio.gather(*(scheduler.submit(row(milliseconds)) for milliseconds in (0, 50, 0, 0, 0)))
+        await asyncio.gather(*(scheduler.submit(row(milliseconds)) for milliseconds in (0, 50, 50, 0, 0)))
         await scheduler.submit(row(0))
         await asyncio.to_thread(scheduler.close)
 
     play(scene)
-    assert threads[0] == threading.current_thread().name
-    assert set(threads[1:]) == {"lampion-m-0"}
+    assert set(threads[:2]) == {threading.current_thread().name}  # once can be the machine's fault
+    assert set(threads[2:]) == {"lampion-m-0"}
