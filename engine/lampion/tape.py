@@ -45,17 +45,16 @@ class Version:
 
     writes = 0
     shared = False
-    views: list[weakref.ref[Handle]] | tuple[()] = ()
+    views: Sequence[weakref.ref[Handle]] = ()
     room = 8
 
     def watch(self, name: Handle) -> None:
-        """Remembers the name of a view, and now and then forgets those that are gone."""
+        """Remembers the name of a view, and now and then forgets those that are gone. What `views` was may be put back."""
         views = self.views
         if len(views) >= self.room:
             views = [view for view in views if view() is not None]
             self.room = 2 * len(views) + 8
-        self.views = views if views else []
-        self.views.append(weakref.ref(name))
+        self.views = (*views, weakref.ref(name))
 
     def names(self) -> list[Handle]:
         """The names of views that are still in use, oldest first."""
