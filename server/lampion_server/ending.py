@@ -9,7 +9,7 @@ from types import TracebackType, coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_PATIENCE = 0.005  # seconds after which something counts as staying
+_PATIENCE = 0.02  # seconds after which something counts as staying
 
 
 class Ending:
@@ -79,7 +79,7 @@ def unless_done(work: Coroutine[Any, Any, T], ending: Callable[[], Ending]) -> G
 
 
 class Sweep:
-    """Calls what was added, unless it was discarded within 5 to 10 milliseconds: one timer for a whole event loop.
+    """Calls what was added, unless it was discarded within 20 to 40 milliseconds: one timer for a whole event loop.
 
     A timer for each would cost more, and hardly anything stays so long.
     """
