@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from lampion_server.errors import BadRequestError, HeadTooLargeError, ServerError, error_body
+from lampion_server.writing import Joined
 
 MOST_HEAD = 65536  # bytes of a request's line and headers
 
@@ -28,6 +29,10 @@ class Guarded:
     cycle: Any
     transport: Any
     head = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Answers are written head and body together."""
+        super().connection_made(Joined(transport))  # type: ignore[misc]
 
     def data_received(self, data: bytes) -> None:
         """What came in; it belongs to a head as long as no request comes of it and none waits for its body."""
