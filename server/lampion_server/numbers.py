@@ -49,7 +49,7 @@ class Numbers:
 
 def loads(body: bytes) -> Any:
     """As `orjson.loads`, except that one long flat list among the `data` of `inputs` may come as `Numbers`."""
-    place = _long_list(body) if quick else None
+    place = _long_list(body) if quick and len(body) > _LONG else None
     if place is None:
         return orjson.loads(body)
     first, end = place
