@@ -43,6 +43,12 @@ class Guarded:
         if self.head > MOST_HEAD and not self.transport.is_closing():
             self._refuse(HeadTooLargeError(f"the request's head: expected at most {MOST_HEAD} bytes, got more"))
 
+    def on_message_complete(self) -> None:
+        """A body that ends after its answer: uvicorn throws it away, and would think for ever that more is to come."""
+        super().on_message_complete()  # type: ignore[misc]
+        if self.cycle.response_complete:
+            self.cycle.more_body = False
+
     def send_400_response(self, msg: str) -> None:
         """The answer to what is no request."""
         self._refuse(BadRequestError("what was sent is not an HTTP/1.1 request", field="head"))

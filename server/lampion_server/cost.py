@@ -57,7 +57,6 @@ class Cost:
     def __init__(self, seconds: Mapping[int, float] | None = None) -> None:
         self._seconds = {_rounded(rows): took for rows, took in (seconds or {}).items()}
         self.least = min(self._seconds.values(), default=0.0)  # no batch was ever faster
-        self._spread = 0.0  # how far batches are from what was expected of them, as a share of it; a moving average
         self.most_per_row = self._most_per_row()  # no row is expected to take longer, in whatever batch
 
     def saw(self, rows: int, seconds: float) -> None:
@@ -65,8 +64,6 @@ class Cost:
         size = _rounded(rows)
         known = self._seconds.get(size, seconds)
         self._seconds[size] = known + 0.2 * (seconds - known)
-        if known:
-            self._spread += 0.2 * (min(abs(seconds - known) / known, 1.0) - self._spread)
         self.least = min(self.least or seconds, seconds)
         self.most_per_row = self._most_per_row()
 
@@ -81,10 +78,6 @@ class Cost:
             nearest = max(smaller)
             return self._seconds[nearest] * size / nearest
         return min(list(self._seconds.values()), default=0.0)
-
-    def surely(self, seconds: float) -> float:
-        """What an expected time may well become, by how far times were from what was expected lately."""
-        return seconds * (1 + 2 * self._spread)
 
 
 def _rounded(rows: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +161,7 @@ class DataPlane:
         with (
             self.repository.lease(model, version) as served,
             self.statistics.of_request(served.name, served.version) as statistics,
-            self._decoder.admitted(len(items)),
+            self._admitted(served, len(items), limit := self._limit(deadline)),
         ):
             task = task_of(served.session.card.task)
             noun = "photos" if task is PHOTOS else task.many
@@ -167,7 +169,6 @@ class DataPlane:
                 raise BadRequestError(f"expected at least one of {noun}, got none", field=noun)
             size = min(served.scheduler.max_batch, self.settings.max_queue)
             shown: list[_Shown] = []
-            limit = self._limit(deadline)
             with _until(limit):
                 for first in range(0, len(items), size):
                     work = [self._show(served, task, one, top, threshold, limit) for one in items[first : first + size]]
@@ -210,9 +211,20 @@ class DataPlane:
             *(served.name, served.version, versions, session.card, session.inputs, session.outputs, served.platform)
         )
 
-    def inputs(self, model: str, version: str | None = None) -> Sequence[TensorSpec]:
-        """What a model takes. Raises `NotFoundError` or `UnavailableError`."""
-        return self.repository.get(model, version).session.inputs
+    def expect(self, model: str, version: str | None = None) -> Sequence[TensorSpec]:
+        """What a model takes, before the request is read.
+
+        Raises `NotFoundError`, `UnavailableError`, and `OverloadedError` if the smallest request would be refused.
+        """
+        served, caller = self.repository.get(model, version), CALLER.get()
+        served.check_room(1, caller.deadline, caller.priority)
+        return served.session.inputs
+
+    def expect_items(self, model: str, version: str | None = None) -> Task:
+        """What a model is asked about, before the request is read. Raises what `expect` raises."""
+        served, caller = self.repository.get(model, version), CALLER.get()
+        self._check_items(served, 1, caller.deadline)
+        return task_of(served.session.card.task)
 
     def config(self, model: str, version: str | None = None) -> dict[str, Any]:
         """A model's configuration in the protocol's words. Raises `NotFoundError` or `UnavailableError`."""
@@ -300,6 +312,16 @@ class DataPlane:
         tracing.decoded(served.name, decode)
         answer = await self._submit(served, inputs, None, deadline)
         return _Shown(served.tell(session, answer.outputs, top, threshold), answer, decode)
+
+    def _admitted(self, served: Model, items: int, deadline: float) -> AbstractContextManager[None]:
+        self._check_items(served, items, deadline)
+        return self._decoder.admitted(items)
+
+    def _check_items(self, served: Model, items: int, deadline: float | None) -> None:
+        """What is decoded in time must be computed in time as well."""
+        after = served.check_room(items, deadline, CALLER.get().priority)
+        left = math.inf if deadline is None else deadline - time.monotonic() - after
+        self._decoder.check_room(items, left)
 
     async def _submit(self, served: Model, inputs: Arrays, outputs: Names, deadline: float) -> Answer:
         answer = await served.submit(inputs, outputs, deadline)

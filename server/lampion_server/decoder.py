@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from lampion_server.errors import OverloadedError
+from lampion_server.lateness import Lateness
 from lampion_server.scheduler import Arrays
 
 
@@ -19,15 +21,23 @@ class Decoder:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lampion-decode")
         self._threads = threads
         self._max_pending = max_pending
-        self._pending = 0
+        self._pending = 0  # items of requests that aren't answered yet
+        self._waiting = 0  # those of them that aren't decoded yet
+        self._lateness = Lateness()
         self._pace = 0.0  # seconds per item, a moving average
+
+    def check_room(self, items: int = 1, left: float = math.inf) -> None:
+        """Raises `OverloadedError` if too many others are pending, or so many that `left` seconds surely aren't enough."""
+        wait = self._waiting * self._pace / self._threads
+        if self._pending >= self._max_pending:
+            raise OverloadedError(f"{self._pending} photos, sounds or records are pending already", retry_after=wait)
+        if wait and left < self._lateness.surely(self._expected(items)):
+            message = f"the {self._waiting} photos, sounds or records before take {wait:.3g} s, of which {left:.3g} s are left"
+            raise OverloadedError(message, retry_after=wait)
 
     @contextmanager
     def admitted(self, items: int) -> Iterator[None]:
-        """Count the items of a request as pending; `OverloadedError` if there are too many others already."""
-        if self._pending >= self._max_pending:
-            wait = self._pending * self._pace / self._threads
-            raise OverloadedError(f"{self._pending} photos, sounds or records are pending already", retry_after=wait)
+        """Count the items of a request as pending."""
         self._pending += items
         try:
             yield
@@ -36,7 +46,18 @@ class Decoder:
 
     async def decode(self, prepare: Callable[[], Arrays]) -> tuple[Arrays, float]:
         """What `prepare` gives, and the seconds that took; cancelling withdraws what hasn't begun."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, prepare)
+        expected, started = self._expected(1), time.monotonic()
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, prepare)
+        finally:
+            self._waiting -= 1
+            self._lateness.saw(expected, time.monotonic() - started)
+
+    def _expected(self, items: int) -> float:
+        """Seconds until so many more are decoded."""
+        rounds = math.ceil((self._waiting + items) / self._threads)
+        return rounds * self._pace
 
     def close(self) -> None:
         """End the threads when they have finished; blocks until then."""

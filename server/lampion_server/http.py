@@ -63,7 +63,13 @@ def error_response(error: Exception, request: Request) -> Response:
     if told.status == 500:
         request_id = request.scope.get("state", {}).get("request_id")
         log.error("%s %s failed, request id %s", request.method, request.url.path, request_id, exc_info=error)
-    return json_response(error_body(told), told.status, told.headers())
+    return json_response(error_body(told), told.status, told.headers() | _unasked(request))
+
+
+def _unasked(request: Request) -> dict[str, str]:
+    """A caller that waits to be asked for the body, and is refused, may send the body or not: there is no going on."""
+    waits = "body" not in request.scope and header(request, b"expect").lower() == "100-continue"
+    return {"Connection": "close"} if waits else {}
 
 
 def caller_of(request: Request) -> Caller:

@@ -46,6 +46,12 @@ class Model:
     platform: str = "onnxruntime_onnx"
     traced: bool = True  # a pipeline's steps have their own spans
 
+    def check_room(self, rows: int = 1, deadline: float | None = None, priority: int = 0) -> float:
+        """The seconds within which a request would surely be answered. Raises what `submit` would raise at once."""
+        if self.cache is not None:  # perhaps the answer is known
+            return 0.0
+        return self.scheduler.check_room(rows, deadline, priority)
+
     def submit(self, inputs: Arrays, outputs: Names = None, deadline: float | None = None) -> Awaitable[Answer]:
         """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
         if self.cache is not None:

@@ -285,7 +285,7 @@ class Repository:
         return traffic
 
     def _publish(self, entries: Entries, traffic: dict[str, Traffic]) -> None:
-        pipelines = rewired(entries, traffic, self.lease, self._settings)
+        pipelines = rewired(entries, traffic, self.lease, self.get, self._settings)
         entries, traffic = entries | pipelines, dict(traffic)
         for name, ready in _ready(pipelines).items():
             traffic[name] = (traffic.get(name) or Traffic(ready[-1])).among(ready) or Traffic(ready[-1])

@@ -33,7 +33,6 @@ from lampion_server.protocol import (
     read_request,
     write_response,
 )
-from lampion_server.tasks import task_of
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 
@@ -191,7 +190,7 @@ def _model(request: Request) -> tuple[str, str | None]:
 
 async def infer(request: Request, plane: DataPlane) -> Response:
     name, wanted = _model(request)
-    inputs = plane.inputs(name, wanted)
+    inputs = plane.expect(name, wanted)  # whom it has no room for, it hasn't to listen to
     body = await read_body(request, plane.settings)
     length = _json_length(request)
     if length == 0:
@@ -211,7 +210,7 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     _known_query(request, examples.PHOTO_QUERY)
     top, threshold = _number(request, "top", int, 1, math.inf), _number(request, "threshold", float, 0, 1)
     name, wanted = _model(request)
-    task = task_of(plane.metadata(name, wanted).card.task)
+    task = plane.expect_items(name, wanted)
     items = await read_items(request, plane.settings, task)
     with WhileConnected(request):
         done = await plane.predict(name, wanted, items, top, threshold or 0.0)

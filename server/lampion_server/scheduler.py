@@ -7,7 +7,6 @@ import logging
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lampion_edge import TensorSpec
+from lampion_server.admission import Admission
 from lampion_server.cores import Cores
 from lampion_server.cost import Cost
 from lampion_server.ending import Within
@@ -53,13 +53,17 @@ class Ticket:
     rows: int
     priority: int
     arrived: float
+    estimate: float = 0.0  # seconds from its arrival to its answer, 0 if nobody needed one
 
     def wanted(self, least: float = 0.0) -> bool:
         """Whether anybody still waits for it; answers a request whose deadline is less than `least` seconds away."""
-        if self.deadline is not None and time.monotonic() + least >= self.deadline:
-            _deliver([self], [DeadlineExceededError("the deadline passed before the computation began")])
-            return False
-        return not self.future.done()
+        if self.deadline is None or (left := self.deadline - time.monotonic()) > least:
+            return not self.future.done()
+        message = "the deadline passed before the computation began"
+        if left > 0:
+            message = f"the deadline is in {left:.3g} s, and the computation takes at least {least:.3g} s"
+        _deliver([self], [DeadlineExceededError(message)])
+        return False
 
 
 Waiting = tuple[int, int, Ticket]  # by priority, then by number
@@ -77,7 +81,8 @@ class Scheduler:
     There is no timer: a batch is what waits when an instance and its `threads` of the shared `cores` get free, the most
     urgent and oldest request's shape first, up to `max_batch` rows. `run` maps inputs by name and the wanted output
     names (None: all) to outputs by name. `seconds` maps rows to the time of a batch, as far as it was measured before.
-    A request whose caller is gone or whose deadline (of `time.monotonic`) can't be kept is never computed.
+    A request whose caller is gone or whose deadline (of `time.monotonic`) can't be kept is never computed; one that would
+    be answered too late, by what waits and what is known of the model's pace, is refused at once.
     If a batch fails, its requests run again one by one, so that only the bad one fails.
 
     A model that computes in less time than a change of threads takes is run `inline`: by the callers' own event loop, in
@@ -107,13 +112,11 @@ class Scheduler:
         self._instances = instances
         self._cores_wanted = threads
         self._cores = cores or Cores(instances * threads)
-        self._max_queue = max_queue
         self._on_batch = on_batch
         self._queues: dict[object, list[Waiting]] = {}  # heaps
         self._number = count()
-        self._rows_waiting: Counter[int] = Counter()  # by priority
-        self._waiting = self._all_rows = 0
-        self._ends: dict[int, float] = {}  # when the batch that a thread computes should be done
+        self._admission = Admission(name, self.cost, instances, max_queue)
+        self._gone = 0  # callers who left or were late; some of them may still be in the queue
         self._closed = False
         self._changed = threading.Condition()
         self._inline = inline
@@ -126,7 +129,7 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """Requests in the queue, without those being computed."""
-        return self._waiting
+        return self._admission.waiting
 
     async def submit(
         self, inputs: Arrays, outputs: Names = None, deadline: float | None = None, priority: int = 0
@@ -140,11 +143,25 @@ class Scheduler:
         future: asyncio.Future[Answer] = loop.create_future()
         rows = rows_of(inputs) if self.batching else 1
         self._admit(Ticket(inputs, outputs, deadline, loop, future, rows, priority, time.monotonic()))
-        if deadline is None or self._inline:  # what the event loop computes is there in its next turn
-            return await future
-        left = deadline - time.monotonic()
-        with Within(left, lambda: DeadlineExceededError(f"the answer was not there within {left:.3g} s")):
-            return await future
+        try:
+            if deadline is None or self._inline:  # what the event loop computes is there in its next turn
+                return await future
+            left = deadline - time.monotonic()
+            with Within(left, lambda: DeadlineExceededError(f"the answer was not there within {left:.3g} s")):
+                return await future
+        except (asyncio.CancelledError, DeadlineExceededError):
+            self._gone += 1
+            raise
+
+    def check_room(self, rows: int = 1, deadline: float | None = None, priority: int = 0) -> float:
+        """The seconds within which a request of so many rows would surely be answered, 0 if nobody needs to know.
+
+        Raises the `OverloadedError` that `submit` would raise at once.
+        """
+        if self._inline and deadline is None and not self._admission.full:
+            return 0.0
+        with self._changed:
+            return self._check(rows if self.batching else 1, deadline, priority)[1]
 
     def close(self) -> None:
         """Refuse newcomers, answer everyone who waits, end the threads; blocks until then."""
@@ -162,51 +179,26 @@ class Scheduler:
         with self._changed:
             if self._closed:
                 raise UnavailableError(f"model {self.name} is being unloaded", hint="try again in a moment")
-            if self._waiting >= self._max_queue:
-                self._forget_the_gone()
-            self._refuse_the_hopeless(ticket)
+            ticket.estimate, _ = self._check(ticket.rows, ticket.deadline, ticket.priority)
             heappush(self._queues.setdefault(self._bucket(ticket), []), (ticket.priority, next(self._number), ticket))
-            self._count(ticket, 1)
+            self._admission.came(ticket.rows, ticket.priority)
             if self._inline:
                 self._call(ticket.loop)
             else:
                 self._changed.notify()
 
-    def _refuse_the_hopeless(self, ticket: Ticket) -> None:
-        left = math.inf if ticket.deadline is None else ticket.deadline - time.monotonic()
-        at_most = self._under_way() + (self._all_rows + ticket.rows) * self.cost.most_per_row  # found quickly
-        if self._waiting < self._max_queue and left > self.cost.surely(at_most):
-            return
-        wait = self._expected_wait(ticket.priority)
-        if self._waiting >= self._max_queue:
-            message = f"model {self.name}: {self._waiting} requests are waiting already"
-            raise OverloadedError(message, retry_after=wait)
-        if wait and left < self.cost.surely(wait + self.cost.expected(ticket.rows)):
-            message = f"model {self.name}: the queue takes {wait:.3g} s, and the deadline is in {max(0.0, left):.3g} s"
-            raise OverloadedError(message, retry_after=wait)
-
-    def _expected_wait(self, priority: int) -> float:
-        """Seconds until everything at least as urgent has been computed, in batches as full as they may be."""
-        ahead = sum(rows for other, rows in self._rows_waiting.items() if other <= priority)
-        return (self._under_way() + self._in_batches(ahead)) / self._instances
-
-    def _under_way(self) -> float:
-        """Seconds that the batches being computed should still take."""
-        if not self._ends:
-            return 0.0
-        now = time.monotonic()
-        return sum(max(0.0, end - now) for end in list(self._ends.values()))
-
-    def _in_batches(self, rows: int) -> float:
-        if not self.batching:
-            return rows * self.cost.expected(1)
-        full, rest = divmod(rows, self.max_batch)
-        return full * self.cost.expected(self.max_batch) + (self.cost.expected(rest) if rest else 0.0)
-
-    def _count(self, ticket: Ticket, sign: int) -> None:
-        self._waiting += sign
-        self._all_rows += sign * ticket.rows
-        self._rows_waiting[ticket.priority] += sign * ticket.rows
+    def _check(self, rows: int, deadline: float | None, priority: int) -> tuple[float, float]:
+        left = math.inf if deadline is None else deadline - time.monotonic()
+        if self._inline and self._admission.plenty(rows, left):
+            return 0.0, 0.0
+        self._admission.most = self.max_batch if self.batching else 1
+        try:
+            return self._admission.check(rows, priority, left)
+        except OverloadedError:
+            if not self._gone:
+                raise
+        self._forget_the_gone()
+        return self._admission.check(rows, priority, left)
 
     def _bucket(self, ticket: Ticket) -> object:
         if not self.batching:
@@ -215,10 +207,11 @@ class Scheduler:
         return names, tuple([(name, array.dtype, array.shape[1:]) for name, array in ticket.inputs.items()])
 
     def _forget_the_gone(self) -> None:
+        self._gone = 0
         for bucket, queue in list(self._queues.items()):
             for _, _, ticket in queue:
                 if ticket.future.done():
-                    self._count(ticket, -1)
+                    self._leave(ticket)
             alive = [waiting for waiting in queue if not waiting[2].future.done()]
             heapify(alive)
             if alive:
@@ -246,13 +239,23 @@ class Scheduler:
         rows = 0
         while queue and (not batch or (self.batching and rows + queue[0][2].rows <= self.max_batch)):
             _, _, ticket = heappop(queue)
-            self._count(ticket, -1)
+            self._leave(ticket)
             if ticket.wanted(self.cost.least):
                 batch.append(ticket)
                 rows += ticket.rows
         if not queue:
             del self._queues[bucket]
         return batch
+
+    def _leave(self, ticket: Ticket) -> None:
+        self._admission.went(ticket.rows, ticket.priority)
+        if ticket.deadline is not None and ticket.estimate and time.monotonic() >= ticket.deadline:
+            self._took(ticket)
+
+    def _took(self, ticket: Ticket) -> None:
+        """What was estimated is compared with what came of it."""
+        if ticket.estimate:
+            self._admission.took(ticket.estimate, time.monotonic() - ticket.arrived, ticket.priority)
 
     # Who computes: an event loop, or the workers.
 
@@ -297,17 +300,18 @@ class Scheduler:
         except Exception as error:  # a worker that died would leave everybody waiting
             log.exception("model %s: the scheduler failed", self.name)
             _deliver(batch, [error] * len(batch))
-        finally:
-            self._ends.pop(threading.get_ident(), None)
 
     def _compute(self, batch: list[Ticket]) -> None:
         if not batch:
             return
         started, rows = time.monotonic(), sum(ticket.rows for ticket in batch)
-        self._ends[threading.get_ident()] = started + self.cost.expected(rows)
+        self._admission.began(rows)
         results: Sequence[Answer | Exception]
         try:
-            parts = self._run_joined(batch)
+            try:
+                parts = self._run_joined(batch)
+            finally:
+                self._admission.ended()
         except Exception as error:
             if len(batch) > 1:
                 for ticket in batch:
@@ -318,6 +322,8 @@ class Scheduler:
         else:
             took = time.monotonic() - started
             self.cost.saw(rows, took)
+            for ticket in batch:
+                self._took(ticket)
             self._on_batch(rows, took)
             pairs = zip(batch, parts, strict=True)
             results = [Answer(part, started - ticket.arrived, took, rows) for ticket, part in pairs]

@@ -79,17 +79,6 @@ def test_cost_follows_what_it_sees() -> None:
     assert Cost().expected(3) == 0.0
 
 
-def test_what_varies_is_expected_to_vary() -> None:
-    cost = Cost({1: 1.0})
-    assert cost.surely(10) == 10
-    for _ in range(50):
-        cost.saw(1, 1.0)
-    assert cost.surely(10) == 10
-    for took in (0.5, 1.5) * 50:
-        cost.saw(1, took)
-    assert 15 < cost.surely(10) < 25
-
-
 def test_measuring_stops_at_its_budget() -> None:
     ran: list[int] = []
 

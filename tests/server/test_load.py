@@ -7,6 +7,9 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +77,42 @@ def test_a_full_queue_says_when_to_come_back(serve: Any, folder: Any) -> None:
         assert all(int(response.headers["retry-after"]) >= 1 for response in refused)
 
 
+def test_who_has_no_room_is_refused_before_the_body_is_there(serve: Any, folder: Any) -> None:
+    body = json.dumps(x(1)).encode()
+    head = f"POST /v2/models/spin/infer HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n"
+    with serve(folder / "spin.onnx", max_queue=1, max_batch=1, instances=1, threads=1) as server:
+        address, model = ("127.0.0.1", server.client.base_url.port), server.plane.repository.get("spin")
+        with (
+            full(server, model),
+            socket.create_connection(address) as kept,
+            socket.create_connection(address) as asking,
+        ):
+            asking.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            answer = hear(asking)
+            assert answer.startswith(b"HTTP/1.1 503")
+            assert b"\r\nconnection: close\r\n" in answer.lower()
+            assert asking.recv(1) == b""
+            kept.sendall(f"{head}\r\n".encode() + body[:5])
+            answer = hear(kept)
+            assert answer.startswith(b"HTTP/1.1 503")
+            assert b"connection: close" not in answer.lower()
+            kept.sendall(body[5:] + b"GET /v2/health/live HTTP/1.1\r\nHost: h\r\n\r\n")  # whose answer isn't waited for
+            assert hear(kept).startswith(b"HTTP/1.1 200")
+            assert model.scheduler.waiting == 1
+
+
+def test_photos_that_would_be_late_are_refused_before_they_are_decoded(serve: Any, folder: Any, build: Any) -> None:
+    with serve(folder / "digits.onnx") as server:
+        decoder, photo = server.plane._decoder, build.photo()
+        decoder._pace, decoder._waiting = 1.0, 10  # seconds a photo, and so many before this one
+        ask = partial(server.client.post, "/v1/models/digits/predict", content=photo)
+        refused = ask(headers={"X-Request-Timeout": "2"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "OVERLOADED")
+        assert int(refused.headers["retry-after"]) >= 10 / decoder._threads
+        decoder._waiting = 0
+        assert ask(headers={"X-Request-Timeout": "2"}).status_code == 200
+
+
 def test_five_times_too_many(folder: Path) -> None:
     """Who is taken in gets the right answer or hears that it is late, the others when to come back; then all is quiet."""
 
@@ -137,6 +176,28 @@ def test_a_caller_who_hangs_up_is_not_computed_for(serve: Any, folder: Any) -> N
         first.join()
         until(lambda: server.metric("lampion_requests_total", model="spin", status="499") == 1)
         assert server.metric("lampion_batch_rows_count", model="spin") == 1
+
+
+@contextmanager
+def full(server: Any, model: Any) -> Iterator[None]:
+    """One request is computed and one waits, which is all that may."""
+    with raw_post(server, x(10 * LONG)):
+        until(lambda: model.users == 1 and model.scheduler.waiting == 0)
+        with raw_post(server, x(1)):
+            until(lambda: model.scheduler.waiting == 1)
+            yield
+
+
+def hear(connection: socket.socket) -> bytes:
+    """One answer."""
+    connection.settimeout(30)
+    heard = b""
+    while b"\r\n\r\n" not in heard:
+        heard += connection.recv(1)
+    length = int(heard.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    while length:
+        length -= len(connection.recv(length))
+    return heard
 
 
 def raw_post(server: Any, body: Any) -> socket.socket:

@@ -158,7 +158,7 @@ def test_retry_after_is_the_time_of_what_waits() -> None:
     play(scene)
 
 
-@pytest.mark.parametrize(("seconds", "priority", "admitted"), [(10, 0, False), (60, 0, True), (10, -1, True)])
+@pytest.mark.parametrize(("seconds", "priority", "admitted"), [(16, 0, False), (60, 0, True), (16, -1, True)])
 def test_a_queue_too_long_for_the_deadline_refuses_at_once(seconds: float, priority: int, admitted: bool) -> None:
     async def scene() -> None:
         async with running(max_batch=2, seconds={1: 5.0, 2: 6.0}) as (scheduler, gate):
@@ -173,6 +173,24 @@ def test_a_queue_too_long_for_the_deadline_refuses_at_once(seconds: float, prior
                     await scheduler.submit(row(4), deadline=deadline, priority=priority)
             gate.open()
             await asyncio.gather(*tasks)
+
+    play(scene)
+
+
+def test_those_who_left_are_not_waited_for() -> None:
+    async def scene() -> None:
+        async with running(max_batch=1, seconds={1: 5.0}) as (scheduler, gate):
+            tasks = await queued(scheduler, *[row(1)] * 9)
+            with pytest.raises(OverloadedError):
+                scheduler.check_room(deadline=time.monotonic() + 20)
+            for task in tasks:
+                task.cancel()
+            await asyncio.sleep(0)
+            scheduler.check_room(deadline=time.monotonic() + 20)
+            (last,) = await queued(scheduler, row(2), deadline=time.monotonic() + 20)
+            gate.open()
+            await last
+        assert gate.batches == [[0], [2]]
 
     play(scene)
 

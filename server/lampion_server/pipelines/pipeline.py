@@ -15,7 +15,7 @@ from lampion_server.datatypes import Array
 from lampion_server.described import Described
 from lampion_server.model import Model
 from lampion_server.pipelines.declaration import Declaration, Wire
-from lampion_server.pipelines.running import Lease, Runner
+from lampion_server.pipelines.running import Lease, Look, Runner
 from lampion_server.pipelines.wiring import Find, Wiring, card, main_output, wire_up
 from lampion_server.settings import Settings
 from lampion_server.tasks.task import Prediction, row
@@ -23,12 +23,12 @@ from lampion_server.tasks.task import Prediction, row
 CLASSES = ("logits", "probabilities")
 
 
-def wired(declaration: Declaration, find: Find, lease: Lease, settings: Settings) -> Model:
+def wired(declaration: Declaration, find: Find, lease: Lease, look: Look, settings: Settings) -> Model:
     """The pipeline as a model that answers. Raises `ModelError` if it doesn't fit the models that `find` knows."""
     wiring = wire_up(declaration, find)
     rows = settings.max_batch
     cache = ResponseCache(settings.cache_bytes) if settings.cache_bytes else None
-    runner, plan = Runner(wiring, lease, rows), Plan(1, 0, rows, {})
+    runner, plan = Runner(wiring, lease, look, rows), Plan(1, 0, rows, {})
     face = Face(card(wiring))
     model = Model(declaration.name, declaration.version, face, runner, plan, 0, cache)
     model.tell, model.platform, model.traced = _Teller(wiring), "pipeline", False

@@ -10,13 +10,13 @@ from lampion_server.described import Described
 from lampion_server.errors import NotFoundError, UnavailableError
 from lampion_server.model import EVICTED, UNLOADED, Entries
 from lampion_server.pipelines.pipeline import wired
-from lampion_server.pipelines.running import Lease
+from lampion_server.pipelines.running import Lease, Look
 from lampion_server.pipelines.wiring import Find
 from lampion_server.settings import Settings
 from lampion_server.traffic import Traffic
 
 
-def rewired(entries: Entries, traffic: Mapping[str, Traffic], lease: Lease, settings: Settings) -> Entries:
+def rewired(entries: Entries, traffic: Mapping[str, Traffic], lease: Lease, look: Look, settings: Settings) -> Entries:
     """The pipelines among `entries`, each wired to the models that are there now, or with the reason why it can't be."""
     find, found = _finder(entries, traffic), {}
     models = {name for (name, _), entry in entries.items() if entry.pipeline is None}
@@ -26,7 +26,7 @@ def rewired(entries: Entries, traffic: Mapping[str, Traffic], lease: Lease, sett
         try:
             if entry.name in models:  # it could ask itself for ever
                 raise ModelError(f"name: {entry.name!r} is a model's already")
-            model = wired(entry.pipeline, find, lease, settings)
+            model = wired(entry.pipeline, find, lease, look, settings)
             found[key] = replace(entry, model=model, reason=entry.pipeline.stale)
         except ModelError as error:
             # One whose model was moved out stays, since asking it brings the model back.

@@ -27,6 +27,7 @@ from lampion_server.pipelines.wiring import Wiring, main_output
 from lampion_server.scheduler import Answer, Arrays, Names
 
 Lease = Callable[[str, str | None], AbstractContextManager[Model]]
+Look = Callable[[str, str | None], Model]
 
 
 class Runner:
@@ -37,10 +38,11 @@ class Runner:
 
     batching = False  # the steps' models batch
 
-    def __init__(self, wiring: Wiring, lease: Lease, max_batch: int) -> None:
+    def __init__(self, wiring: Wiring, lease: Lease, look: Look, max_batch: int) -> None:
         self.max_batch = max_batch
         self._wiring = wiring
         self._lease = lease
+        self._look = look
 
     async def submit(
         self, inputs: Arrays, outputs: Names = None, deadline: float | None = None, priority: int = 0
@@ -66,6 +68,18 @@ class Runner:
         answered = {name: _carried(declared[name], inputs, done) for name in names}
         rows = next((len(array) for array in inputs.values() if array.ndim), 1)
         return Answer(answered, queue, compute, max(1, rows))
+
+    def check_room(self, rows: int = 1, deadline: float | None = None, priority: int = 0) -> float:
+        """The seconds that the steps would surely take together. Raises `OverloadedError` if one of them has no room."""
+        seconds = 0.0
+        for step in self._wiring.declaration.steps:
+            if isinstance(step, Ask):
+                before = None if deadline is None else deadline - seconds  # the steps after it need their time
+                try:
+                    seconds += self._look(step.model, step.version).check_room(rows, before, priority)
+                except OverloadedError as error:
+                    raise _at(step.name, error) from error
+        return seconds
 
     def close(self) -> None:
         """Nothing of its own is to be ended."""
