@@ -14,11 +14,11 @@ from lampion_edge import Card, TensorSpec
 from lampion_server import tracing
 from lampion_server.access import Access
 from lampion_server.caller import CALLER
-from lampion_server.datatypes import PROTOCOL_NAMES, Array, protocol_name
+from lampion_server.datatypes import Array
 from lampion_server.decoder import Decoder
 from lampion_server.ending import Within
 from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
-from lampion_server.infer import InferRequest, check_outputs, classified
+from lampion_server.infer import InferRequest, Wanted, classified
 from lampion_server.loading import own_cores
 from lampion_server.metrics import Metrics
 from lampion_server.model import Entry, Model
@@ -123,8 +123,8 @@ class DataPlane:
         Raises `BadRequestError` for inputs that don't fit the model, `NotFoundError`, `UnavailableError`,
         `OverloadedError`, `DeadlineExceededError`, and edge's `RunError` when the model fails on them.
         """
-        with self.repository.lease(model, version) as served:
-            return await self._infer(served, inputs, outputs, deadline)
+        request = InferRequest(dict(inputs), outputs and dict.fromkeys(outputs, Wanted(binary=True)), binary=True)
+        return await self.answer(model, version, request, deadline)
 
     async def answer(
         self, model: str, version: str | None, request: InferRequest, deadline: float | None = None
@@ -133,15 +133,17 @@ class DataPlane:
 
         Raises what `infer` raises, and `UnsupportedError` for outputs that are no tensors.
         """
-        with self.repository.lease(model, version) as served:
-            check_outputs(request, served.session.outputs)
-            if request.timeout:
-                own = time.monotonic() + request.timeout
-                deadline = own if deadline is None else min(own, deadline)
+        with (
+            self.repository.lease(model, version) as served,
+            self.statistics.of_request(served.name, served.version) as statistics,
+        ):
+            served.accept(request)
+            inputs = {spec.name: request.inputs[spec.name] for spec in served.session.inputs}
             names = None if request.outputs is None else list(request.outputs)
-            done = await self._infer(served, request.inputs, names, deadline)
-            done.outputs = classified(done.outputs, request, served.session.card.labels)
-            return done
+            answer = await self._submit(served, inputs, names, self._limit(deadline, request.timeout))
+            statistics.answered(answer, rows_of(inputs))
+            outputs = classified(answer.outputs, request, served.session.card.labels)
+            return Inference(served.name, served.version, outputs, answer.queue, answer.compute)
 
     async def predict(
         self,
@@ -294,15 +296,6 @@ class DataPlane:
         if self.traces:
             await asyncio.to_thread(self.traces.close)
 
-    async def _infer(
-        self, served: Model, inputs: Mapping[str, Array], outputs: Names, deadline: float | None
-    ) -> Inference:
-        with self.statistics.of_request(served.name, served.version) as statistics:
-            ordered = fit(served.session.inputs, inputs)
-            answer = await self._submit(served, ordered, outputs, self._limit(deadline))
-            statistics.answered(answer, rows_of(ordered))
-            return Inference(served.name, served.version, answer.outputs, answer.queue, answer.compute)
-
     async def _show(
         self, served: Model, task: Task, item: Any, top: int | None, threshold: float, deadline: float
     ) -> _Shown:
@@ -328,11 +321,11 @@ class DataPlane:
         self.metrics.queued(served.name, answer.queue)
         return answer
 
-    def _limit(self, deadline: float | None) -> float:
-        """When to give up: at the deadline, the caller's own, or the server's limit, whichever comes first."""
+    def _limit(self, deadline: float | None, timeout: float | None = None) -> float:
+        """When to give up: at the deadline, the caller's own, after the timeout or the server's, whichever comes first."""
         now = time.monotonic()
         limit = now + self.settings.request_timeout
-        for given in (deadline, CALLER.get().deadline):
+        for given in (deadline, CALLER.get().deadline, now + timeout if timeout else None):
             if given is not None and given < limit:
                 limit = given
         if limit <= now:
@@ -344,47 +337,6 @@ def _until(limit: float) -> Within:
     """Give up with `DeadlineExceededError` when the limit has passed."""
     left = limit - time.monotonic()
     return Within(left, lambda: DeadlineExceededError(f"the answer was not there within {left:.3g} s"))
-
-
-def fit(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> Arrays:
-    """The arrays in the order of the model's inputs.
-
-    Raises `BadRequestError` unless they are exactly these inputs; its field calls the n-th array `inputs[n]`.
-    """
-    axes: dict[str, int] = {}
-    wanted = {spec.name: spec for spec in specs}
-    for index, (name, array) in enumerate(inputs.items()):
-        spec = wanted.get(name)
-        if spec is None:
-            message = f"inputs[{index}].name: expected one of {', '.join(wanted)}, got {name!r:.80}"
-            raise BadRequestError(message, field=f"inputs[{index}].name")
-        _fit_one(spec, array, f"inputs[{index}]", axes)
-    if len(inputs) < len(wanted):
-        missing = [name for name in wanted if name not in inputs]
-        raise BadRequestError(f"inputs: {', '.join(missing)} missing, expected {', '.join(wanted)}", field="inputs")
-    return {name: inputs[name] for name in wanted}
-
-
-def _fit_one(spec: TensorSpec, array: Array, path: str, axes: dict[str, int]) -> None:
-    """One input against its spec; `axes` collects the sizes of named axes, which must agree among inputs."""
-    expected, got = PROTOCOL_NAMES.get(spec.dtype, spec.dtype), protocol_name(array)
-    if got != expected:
-        message = f"{path}.datatype: {spec.name} is {expected}, got {got}"
-        raise BadRequestError(message, field=f"{path}.datatype")
-    # onnxruntime gives a scalar and an input of unknown rank the same empty shape
-    if spec.shape and not _fits(spec.shape, array.shape, axes):
-        known = [axes.get(want, want) if isinstance(want, str) else want for want in spec.shape]
-        message = f"{path}.shape: {spec.name} is {spec}, got {list(array.shape)} where {known} was expected"
-        raise BadRequestError(message, field=f"{path}.shape")
-
-
-def _fits(wanted: Sequence[int | str | None], shape: Sequence[int], axes: dict[str, int]) -> bool:
-    if len(wanted) != len(shape):
-        return False
-    for want, size in zip(wanted, shape, strict=True):
-        if want != size and want is not None and (isinstance(want, int) or axes.setdefault(want, size) != size):
-            return False
-    return True
 
 
 def _first_error(results: Sequence[_Shown | BaseException], noun: str, first: int) -> list[_Shown]:

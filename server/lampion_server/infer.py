@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lampion_edge import TensorSpec
-from lampion_server.datatypes import BINARY_ONLY, PROTOCOL_NAMES, Array
+from lampion_server.datatypes import BINARY_ONLY, PROTOCOL_NAMES, Array, protocol_name
 from lampion_server.errors import BadRequestError, UnsupportedError
 
 MOST_TENSORS = 1000
@@ -26,7 +26,8 @@ class Wanted(NamedTuple):
 class InferRequest:
     """A decoded infer request; `outputs` are the wanted ones by name, None wants all.
 
-    `binary` is the form of outputs that aren't listed, `timeout` the caller's own limit in seconds.
+    `binary` is the form of outputs that aren't listed, `timeout` the caller's own limit in seconds. Requests whose `like`
+    is one and the same differ in their numbers alone; None is like no other.
     """
 
     inputs: dict[str, Array]
@@ -35,6 +36,7 @@ class InferRequest:
     id: str | None = None
     timeout: float | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    like: object = None
 
     def wanted(self, output: str) -> Wanted:
         """How this output is wanted."""
@@ -49,6 +51,46 @@ def at_most(tensors: Sequence[Any], field: str) -> Sequence[Any]:
     if len(tensors) > MOST_TENSORS:
         raise BadRequestError(f"{field}: expected at most {MOST_TENSORS} tensors, got {len(tensors)}", field=field)
     return tensors
+
+
+def check_inputs(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> None:
+    """Check that the arrays are exactly these inputs.
+
+    Raises `BadRequestError`, whose field calls the n-th array `inputs[n]`.
+    """
+    axes: dict[str, int] = {}
+    wanted = {spec.name: spec for spec in specs}
+    for index, (name, array) in enumerate(inputs.items()):
+        spec = wanted.get(name)
+        if spec is None:
+            message = f"inputs[{index}].name: expected one of {', '.join(wanted)}, got {name!r:.80}"
+            raise BadRequestError(message, field=f"inputs[{index}].name")
+        _fit_one(spec, array, f"inputs[{index}]", axes)
+    if len(inputs) < len(wanted):
+        missing = [name for name in wanted if name not in inputs]
+        raise BadRequestError(f"inputs: {', '.join(missing)} missing, expected {', '.join(wanted)}", field="inputs")
+
+
+def _fit_one(spec: TensorSpec, array: Array, path: str, axes: dict[str, int]) -> None:
+    """One input against its spec; `axes` collects the sizes of named axes, which must agree among inputs."""
+    expected, got = PROTOCOL_NAMES.get(spec.dtype, spec.dtype), protocol_name(array)
+    if got != expected:
+        message = f"{path}.datatype: {spec.name} is {expected}, got {got}"
+        raise BadRequestError(message, field=f"{path}.datatype")
+    # onnxruntime gives a scalar and an input of unknown rank the same empty shape
+    if spec.shape and not _fits(spec.shape, array.shape, axes):
+        known = [axes.get(want, want) if isinstance(want, str) else want for want in spec.shape]
+        message = f"{path}.shape: {spec.name} is {spec}, got {list(array.shape)} where {known} was expected"
+        raise BadRequestError(message, field=f"{path}.shape")
+
+
+def _fits(wanted: Sequence[int | str | None], shape: Sequence[int], axes: dict[str, int]) -> bool:
+    if len(wanted) != len(shape):
+        return False
+    for want, size in zip(wanted, shape, strict=True):
+        if want != size and want is not None and (isinstance(want, int) or axes.setdefault(want, size) != size):
+            return False
+    return True
 
 
 def check_outputs(request: InferRequest, specs: Sequence[TensorSpec]) -> None:

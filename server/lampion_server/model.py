@@ -13,6 +13,7 @@ from lampion_server.caller import CALLER
 from lampion_server.cost import Plan
 from lampion_server.datatypes import Array
 from lampion_server.described import Computing, Described
+from lampion_server.infer import InferRequest, check_inputs, check_outputs
 from lampion_server.pipelines.declaration import Declaration
 from lampion_server.scheduler import Answer, Arrays, Names
 from lampion_server.shadow import Shadow
@@ -21,6 +22,7 @@ from lampion_server.tasks.task import prediction
 
 LOADING = "it is being loaded"
 UNLOADED = "unloaded by request"
+_MOST_KINDS = 256  # of requests that are known to fit
 EVICTED = "moved out of memory for others; it is loaded again when somebody asks it"
 
 
@@ -45,6 +47,21 @@ class Model:
     tell: Callable[[Described, Mapping[str, Array], int | None, float], dict[str, Any]] = prediction
     platform: str = "onnxruntime_onnx"
     traced: bool = True  # a pipeline's steps have their own spans
+    _accepted: set[object] = field(default_factory=set)  # kinds of requests that fit
+
+    def accept(self, request: InferRequest) -> None:
+        """Check that a request fits; what is like one that did is not looked at again.
+
+        Raises `BadRequestError`, and `UnsupportedError` for outputs that are no tensors.
+        """
+        if request.like in self._accepted:
+            return
+        check_inputs(self.session.inputs, request.inputs)
+        check_outputs(request, self.session.outputs)
+        if request.like is not None:
+            if len(self._accepted) >= _MOST_KINDS:
+                self._accepted.clear()
+            self._accepted.add(request.like)
 
     def check_room(self, rows: int = 1, deadline: float | None = None, priority: int = 0) -> float:
         """The seconds within which a request would surely be answered. Raises what `submit` would raise at once."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -35,6 +38,29 @@ _KIND_NAMES = {dict: "an object", list: "a list", str: "a string", int: "an inte
 # --- requests ---
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a request says of an input, whose numbers are its `data` or the `size` bytes behind the JSON."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    size: int | None
+    data: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """A request without its numbers."""
+
+    inputs: Sequence[Told]
+    outputs: dict[str, Wanted] | None
+    binary: bool
+    id: str | None
+    timeout: float | None
+    parameters: dict[str, Any]
+
+
 def read_request(body: bytes, json_length: int | None = None) -> InferRequest:
     """Decode a request; `json_length` tells where the JSON ends and the binary tensors begin (None: all is JSON).
 
@@ -43,19 +69,44 @@ def read_request(body: bytes, json_length: int | None = None) -> InferRequest:
     if json_length is not None and not 0 <= json_length <= len(body):
         message = f"Inference-Header-Content-Length: expected 0 to {len(body)}, the size of the body, got {json_length}"
         raise BadRequestError(message, field="Inference-Header-Content-Length")
-    request = read_json(body[:json_length], numbers.loads)
-    tail = memoryview(body)[len(body) if json_length is None else json_length :]
+    text = body if json_length is None else body[:json_length]
+    tail = memoryview(body)[len(text) :]
+    if found := numbers.apart(text):
+        short, long = found
+        with suppress(BadRequestError):  # what is wrong is told in the words of what was sent
+            head = _head(short)
+            if any(told.data == numbers.STAND_IN for told in head.inputs):
+                return _request(head, tail, long)
+    return _request(_head(text) if tail else _read_head(text), tail)
+
+
+def _head(text: bytes) -> Head:
+    """Numbers aside, callers say the same again and again."""
+    return _known_head(text) if len(text) < _SHORT else _read_head(text)
+
+
+def _request(head: Head, tail: memoryview, long: numbers.Numbers | None = None) -> InferRequest:
+    inputs = _read_inputs(head.inputs, tail, long)
+    return InferRequest(inputs, head.outputs, head.binary, head.id, head.timeout, head.parameters, like=head)
+
+
+def _read_head(text: bytes) -> Head:
+    request = read_json(text)
     parameters = _take(request, "parameters", dict, "", {})
     binary = _take(parameters, "binary_data_output", bool, "parameters.", False)
     timeout = _counted(_take(parameters, "timeout", int, "parameters.", 0), "parameters.timeout", "microseconds")
-    return InferRequest(
-        inputs=_read_inputs(_take(request, "inputs", list, ""), tail),
+    return Head(
+        inputs=_read_told(_take(request, "inputs", list, "")),
         outputs=_read_outputs(request, binary),
         binary=binary,
         id=_take(request, "id", str, "", None),
         timeout=timeout / 1e6 if timeout else None,  # in microseconds on the wire
         parameters={name: value for name, value in parameters.items() if name not in OWN_PARAMETERS},
     )
+
+
+_known_head = lru_cache(256)(_read_head)
+_SHORT = 1024  # bytes of a head that is worth remembering
 
 
 def read_raw(body: bytes, specs: Sequence[TensorSpec]) -> InferRequest:
@@ -89,18 +140,18 @@ def _open_size(spec: TensorSpec, size: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def read_json(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Object:
+def read_json(body: bytes) -> Object:
     """The JSON object in `body`; raises `BadRequestError` for anything else."""
-    request = read_any_json(body, loads)
+    request = read_any_json(body)
     if not isinstance(request, dict):
         raise BadRequestError(f"the body: expected a JSON object, got {type(request).__name__}", field="body")
     return request
 
 
-def read_any_json(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
+def read_any_json(body: bytes) -> Any:
     """The JSON in `body`; raises `BadRequestError` if it is none."""
     try:
-        return loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         hint = "NaN and Infinity are not JSON; send such values as binary data" if b"NaN" in body else None
         raise BadRequestError(f"the body is not valid JSON: {error}", field="body", hint=hint) from None
@@ -138,18 +189,28 @@ def _take(source: Object, key: str, kind: type, path: str, default: Any = _REQUI
     return value
 
 
-def _read_inputs(tensors: list[Any], tail: memoryview) -> dict[str, Array]:
-    arrays: dict[str, Array] = {}
-    position = 0
+def _read_told(tensors: list[Any]) -> list[Told]:
+    found: dict[str, Told] = {}
     for index, tensor in enumerate(at_most(tensors, "inputs")):
         path = f"inputs[{index}]"
-        name, parameters = _named(tensor, path, arrays)
+        name, parameters = _named(tensor, path, found)
         size = _take(parameters, "binary_data_size", int, f"{path}.parameters.", None)
-        if size is None:
-            arrays[name] = from_json(tensor.get("data"), *_datatype_and_shape(tensor, path), f"{path}.data")
+        if size is not None and "data" in tensor:
+            raise BadRequestError(f"{path}: has both data and binary_data_size", field=f"{path}.data")
+        found[name] = Told(name, *_datatype_and_shape(tensor, path), size, tensor.get("data"))
+    return list(found.values())
+
+
+def _read_inputs(inputs: Sequence[Told], tail: memoryview, long: numbers.Numbers | None) -> dict[str, Array]:
+    arrays: dict[str, Array] = {}
+    position = 0
+    for index, told in enumerate(inputs):
+        if told.size is None:
+            data = long if told.data == numbers.STAND_IN else told.data
+            arrays[told.name] = from_json(data, told.datatype, told.shape, f"inputs[{index}].data")
             continue
-        arrays[name] = _from_tail(tensor, tail[position:], size, path)
-        position += size
+        arrays[told.name] = _from_tail(told, tail[position:], f"inputs[{index}]")
+        position += told.size
     if position != len(tail):
         message = f"the body has {len(tail)} bytes after the JSON, the inputs' binary_data_size claim {position}"
         raise BadRequestError(message, field="inputs")
@@ -180,13 +241,12 @@ def _datatype_and_shape(tensor: Object, path: str) -> tuple[str, tuple[int, ...]
     return datatype, tuple(shape)
 
 
-def _from_tail(tensor: Object, tail: memoryview, size: int, path: str) -> Array:
-    if "data" in tensor:
-        raise BadRequestError(f"{path}: has both data and binary_data_size", field=f"{path}.data")
+def _from_tail(told: Told, tail: memoryview, path: str) -> Array:
+    size = told.size or 0
     if not 0 <= size <= len(tail):
         field = f"{path}.parameters.binary_data_size"
         raise BadRequestError(f"{field}: expected at most the {len(tail)} bytes that are left, got {size}", field=field)
-    return from_bytes(tail[:size], *_datatype_and_shape(tensor, path), path)
+    return from_bytes(tail[:size], told.datatype, told.shape, path)
 
 
 def _read_outputs(request: Object, binary: bool) -> dict[str, Wanted] | None:
