@@ -123,7 +123,8 @@ class DataPlane:
         Raises `BadRequestError` for inputs that don't fit the model, `NotFoundError`, `UnavailableError`,
         `OverloadedError`, `DeadlineExceededError`, and edge's `RunError` when the model fails on them.
         """
-        request = InferRequest(dict(inputs), outputs and dict.fromkeys(outputs, Wanted(binary=True)), binary=True)
+        wanted = None if outputs is None else dict.fromkeys(outputs, Wanted(binary=True))
+        request = InferRequest(dict(inputs), wanted, binary=True)
         return await self.answer(model, version, request, deadline)
 
     async def answer(
