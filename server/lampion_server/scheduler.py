@@ -61,7 +61,7 @@ class Ticket:
             return not self.future.done()
         message = "the deadline passed before the computation began"
         if left > 0:
-            message = f"the deadline is in {left:.3g} s, and the computation takes at least {least:.3g} s"
+            message = f"the deadline is in {left:.3g} s, and the computation takes {least:.3g} s"
         _deliver([self], [DeadlineExceededError(message)])
         return False
 
@@ -240,12 +240,19 @@ class Scheduler:
         while queue and (not batch or (self.batching and rows + queue[0][2].rows <= self.max_batch)):
             _, _, ticket = heappop(queue)
             self._leave(ticket)
-            if ticket.wanted(self.cost.least):
+            if ticket.wanted(self._least(ticket)):
                 batch.append(ticket)
                 rows += ticket.rows
         if not queue:
             del self._queues[bucket]
         return batch
+
+    def _least(self, ticket: Ticket) -> float:
+        """Seconds that must be left to begin with it.
+
+        A lone one may be quicker than most; but while others wait, one that comes late would make the next late as well.
+        """
+        return self.cost.expected(ticket.rows) if self.waiting else self.cost.least
 
     def _leave(self, ticket: Ticket) -> None:
         self._admission.went(ticket.rows, ticket.priority)

@@ -177,6 +177,23 @@ def test_a_queue_too_long_for_the_deadline_refuses_at_once(seconds: float, prior
     play(scene)
 
 
+def test_while_others_wait_who_would_be_late_is_left_out() -> None:
+    async def scene() -> None:
+        async with running(max_batch=1, seconds={1: 0.001}) as (scheduler, gate):
+            tasks = await queued(scheduler, row(1), row(2), deadline=time.monotonic() + 20)
+            for _ in range(9):
+                scheduler.cost.saw(1, 500.0)  # all of a sudden
+            (last,) = await queued(scheduler, row(3))
+            gate.open()
+            for task in tasks:
+                with pytest.raises(DeadlineExceededError):
+                    await task
+            await last
+        assert gate.batches == [[0], [3]]
+
+    play(scene)
+
+
 def test_those_who_left_are_not_waited_for() -> None:
     async def scene() -> None:
         async with running(max_batch=1, seconds={1: 5.0}) as (scheduler, gate):
