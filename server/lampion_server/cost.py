@@ -95,14 +95,18 @@ def measure(
     The best of three, because everything that disturbs a measurement makes it longer.
     """
     found: dict[int, float] = {}
-    end = time.monotonic() + budget
+    began = time.monotonic()
     for rows in _sizes(most):
         expected = 2 * max(found.values(), default=0.0)
-        if found and (time.monotonic() + expected > end or expected > LONGEST):
+        if found and (time.monotonic() + 2 * expected > began + budget or expected > LONGEST):
             break
         with turn():
             run(rows)  # the first run at a new size allocates
-        found[rows] = min(_once(run, rows, turn) for _ in range(3 if time.monotonic() < end else 1))
+        found[rows] = _once(run, rows, turn)
+    for _ in range(2):  # all of them again, since what disturbs a measurement disturbs the one after it too
+        for rows in found:
+            if time.monotonic() < began + 2 * budget:
+                found[rows] = min(found[rows], _once(run, rows, turn))
     return found
 
 

@@ -19,6 +19,7 @@ from lampion_server.decoder import Decoder
 from lampion_server.ending import Within
 from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
 from lampion_server.infer import InferRequest, Wanted, classified
+from lampion_server.later import Later
 from lampion_server.loading import own_cores
 from lampion_server.metrics import Metrics
 from lampion_server.model import Entry, Model
@@ -26,7 +27,7 @@ from lampion_server.model_config import model_config
 from lampion_server.orders import Order
 from lampion_server.releases import SignedRelease, release_of
 from lampion_server.repository import Repository
-from lampion_server.scheduler import Answer, Arrays, Names, rows_of
+from lampion_server.scheduler import Answer, Arrays, Inputs, Names, rows_of
 from lampion_server.settings import Settings
 from lampion_server.statistics import Statistics, added
 from lampion_server.tasks import PHOTOS, Prediction, Task, task_of
@@ -170,7 +171,7 @@ class DataPlane:
             noun = "photos" if task is PHOTOS else task.many
             if not items:
                 raise BadRequestError(f"expected at least one of {noun}, got none", field=noun)
-            size = min(served.scheduler.max_batch, self.settings.max_queue)
+            size = min(served.plan.instances * served.scheduler.max_batch, self.settings.max_queue)
             shown: list[_Shown] = []
             with _until(limit):
                 for first in range(0, len(items), size):
@@ -301,10 +302,19 @@ class DataPlane:
         self, served: Model, task: Task, item: Any, top: int | None, threshold: float, deadline: float
     ) -> _Shown:
         session = served.session
-        inputs, decode = await self._decoder.decode(lambda: task.prepare(session, item, self.settings))
-        self.metrics.decoded(served.name, decode)
-        tracing.decoded(served.name, decode)
-        answer = await self._submit(served, inputs, None, deadline)
+
+        def prepare() -> Arrays:
+            return task.prepare(session, item, self.settings)
+
+        if served.prepares:
+            answer = await self._submit(served, Later(prepare), None, deadline)
+            decode = answer.decode
+            self.metrics.decoded(served.name, decode)
+        else:
+            inputs, decode = await self._decoder.decode(prepare)
+            self.metrics.decoded(served.name, decode)
+            tracing.decoded(served.name, decode)
+            answer = await self._submit(served, inputs, None, deadline)
         return _Shown(served.tell(session, answer.outputs, top, threshold), answer, decode)
 
     def _admitted(self, served: Model, items: int, deadline: float) -> AbstractContextManager[None]:
@@ -317,7 +327,7 @@ class DataPlane:
         left = math.inf if deadline is None else deadline - time.monotonic() - after
         self._decoder.check_room(items, left)
 
-    async def _submit(self, served: Model, inputs: Arrays, outputs: Names, deadline: float) -> Answer:
+    async def _submit(self, served: Model, inputs: Inputs, outputs: Names, deadline: float) -> Answer:
         answer = await served.submit(inputs, outputs, deadline)
         self.metrics.queued(served.name, answer.queue)
         return answer

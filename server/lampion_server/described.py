@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from lampion_edge import Card, Golden, TensorSpec
 from lampion_server.datatypes import Array
-from lampion_server.scheduler import Answer, Arrays, Names
+from lampion_server.scheduler import Answer, Inputs, Names
 
 
 class Described(Protocol):
@@ -32,8 +32,11 @@ class Computing(Protocol):
     max_batch: int
     batching: bool
 
+    @property
+    def prepares(self) -> bool: ...
+
     async def submit(
-        self, inputs: Arrays, outputs: Names = None, deadline: float | None = None, priority: int = 0
+        self, inputs: Inputs, outputs: Names = None, deadline: float | None = None, priority: int = 0
     ) -> Answer: ...
 
     def check_room(self, rows: int = 1, deadline: float | None = None, priority: int = 0) -> float: ...

@@ -14,8 +14,9 @@ from lampion_server.cost import Plan
 from lampion_server.datatypes import Array
 from lampion_server.described import Computing, Described
 from lampion_server.infer import InferRequest, check_inputs, check_outputs
+from lampion_server.later import made
 from lampion_server.pipelines.declaration import Declaration
-from lampion_server.scheduler import Answer, Arrays, Names
+from lampion_server.scheduler import Answer, Inputs, Names
 from lampion_server.shadow import Shadow
 from lampion_server.sources import Source, Stamp
 from lampion_server.tasks.task import prediction
@@ -69,26 +70,31 @@ class Model:
             return 0.0
         return self.scheduler.check_room(rows, deadline, priority)
 
-    def submit(self, inputs: Arrays, outputs: Names = None, deadline: float | None = None) -> Awaitable[Answer]:
+    @property
+    def prepares(self) -> bool:
+        """Whether inputs are best made `Later`; the cache has to know them first."""
+        return self.cache is None and self.scheduler.prepares
+
+    def submit(self, inputs: Inputs, outputs: Names = None, deadline: float | None = None) -> Awaitable[Answer]:
         """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
         if self.cache is not None:
             return self._remembered(self.cache, inputs, outputs, deadline)
         return self._compute(inputs, outputs, deadline)
 
-    async def _remembered(self, cache: ResponseCache, inputs: Arrays, outputs: Names, deadline: float | None) -> Answer:
-        key = cache.key(inputs, outputs)
+    async def _remembered(self, cache: ResponseCache, inputs: Inputs, outputs: Names, deadline: float | None) -> Answer:
+        key = cache.key(made(inputs), outputs)
         if (known := cache.get(key)) is not None:
             return Answer(known, queue=0.0, compute=0.0, rows=0)
         answer = await self._compute(inputs, outputs, deadline)
         cache.put(key, answer.outputs)
         return answer
 
-    async def _compute(self, inputs: Arrays, outputs: Names, deadline: float | None) -> Answer:
+    async def _compute(self, inputs: Inputs, outputs: Names, deadline: float | None) -> Answer:
         answer = await self.scheduler.submit(inputs, outputs, deadline, CALLER.get().priority)
         if self.traced:
-            tracing.computed(self.name, self.version, answer.queue, answer.compute, answer.rows)
+            tracing.computed(self.name, self.version, answer.queue, answer.decode, answer.compute, answer.rows)
         if self.shadow is not None:
-            self.shadow.copy(inputs, outputs, answer.outputs)
+            self.shadow.copy(made(inputs), outputs, answer.outputs)
         return answer
 
 

@@ -23,8 +23,10 @@ from lampion_server.cores import Cores
 from lampion_server.cost import Cost
 from lampion_server.ending import Within
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
+from lampion_server.later import Later, made, seconds_of
 
 Arrays = dict[str, NDArray[Any]]
+Inputs = Arrays | Later
 Names = Sequence[str] | None
 Run = Callable[[Arrays, Names], Arrays]
 
@@ -33,19 +35,23 @@ _LONG = 0.01  # seconds of computing that keep an event loop from everybody else
 
 
 class Answer(NamedTuple):
-    """One caller's outputs, with the seconds it waited, the seconds its batch computed, and the rows in that batch."""
+    """One caller's outputs, with the seconds it waited, the seconds its batch computed, and the rows in that batch.
+
+    `decode` are the seconds between waiting and computing in which its inputs were made, if that was left for `Later`.
+    """
 
     outputs: Arrays
     queue: float
     compute: float
     rows: int
+    decode: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
 class Ticket:
     """One request in the queue."""
 
-    inputs: Arrays
+    inputs: Inputs
     outputs: Names
     deadline: float | None
     loop: asyncio.AbstractEventLoop
@@ -131,8 +137,13 @@ class Scheduler:
         """Requests in the queue, without those being computed."""
         return self._admission.waiting
 
+    @property
+    def prepares(self) -> bool:
+        """Whether inputs are best made `Later`: each request is computed alone, on one core."""
+        return not (self.batching or self._inline) and self._cores_wanted == 1
+
     async def submit(
-        self, inputs: Arrays, outputs: Names = None, deadline: float | None = None, priority: int = 0
+        self, inputs: Inputs, outputs: Names = None, deadline: float | None = None, priority: int = 0
     ) -> Answer:
         """Queue one request and wait for its answer; cancelling the wait withdraws the request. Low numbers go first.
 
@@ -141,7 +152,7 @@ class Scheduler:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-        rows = rows_of(inputs) if self.batching else 1
+        rows = rows_of(made(inputs)) if self.batching else 1
         self._admit(Ticket(inputs, outputs, deadline, loop, future, rows, priority, time.monotonic()))
         try:
             if deadline is None or self._inline:  # what the event loop computes is there in its next turn
@@ -204,7 +215,7 @@ class Scheduler:
         if not self.batching:
             return None
         names = None if ticket.outputs is None else tuple(ticket.outputs)
-        return names, tuple([(name, array.dtype, array.shape[1:]) for name, array in ticket.inputs.items()])
+        return names, tuple([(name, array.dtype, array.shape[1:]) for name, array in made(ticket.inputs).items()])
 
     def _forget_the_gone(self) -> None:
         self._gone = 0
@@ -316,7 +327,9 @@ class Scheduler:
         results: Sequence[Answer | Exception]
         try:
             try:
-                parts = self._run_joined(batch)
+                inputs = [made(ticket.inputs) for ticket in batch]
+                ready = time.monotonic()
+                parts = self._run_joined(inputs, batch)
             finally:
                 self._admission.ended()
         except Exception as error:
@@ -327,20 +340,23 @@ class Scheduler:
                 return
             results = [error]
         else:
-            took = time.monotonic() - started
-            self.cost.saw(rows, took)
+            done = time.monotonic()
+            took = done - ready
+            self.cost.saw(rows, done - started)
             for ticket in batch:
                 self._took(ticket)
             self._on_batch(rows, took)
             pairs = zip(batch, parts, strict=True)
-            results = [Answer(part, started - ticket.arrived, took, rows) for ticket, part in pairs]
+            results = [
+                Answer(part, started - ticket.arrived, took, rows, seconds_of(ticket.inputs)) for ticket, part in pairs
+            ]
         _deliver(batch, results)
 
-    def _run_joined(self, batch: list[Ticket]) -> list[Arrays]:
+    def _run_joined(self, inputs: list[Arrays], batch: list[Ticket]) -> list[Arrays]:
         if len(batch) == 1:
-            return [self._run(batch[0].inputs, batch[0].outputs)]
-        inputs = {name: np.concatenate([ticket.inputs[name] for ticket in batch]) for name in batch[0].inputs}
-        outputs = self._run(inputs, batch[0].outputs)
+            return [self._run(inputs[0], batch[0].outputs)]
+        joined = {name: np.concatenate([arrays[name] for arrays in inputs]) for name in inputs[0]}
+        outputs = self._run(joined, batch[0].outputs)
         ends = list(accumulate([ticket.rows for ticket in batch], initial=0))
         if any(array.ndim == 0 or len(array) != ends[-1] for array in outputs.values()):
             self.batching = False  # the model's axis names promised a row of output per row of input

@@ -105,10 +105,12 @@ def decoded(model: str, seconds: float) -> None:
         current.stage("decode", time.time_ns() - round(seconds * 1e9), seconds, {"lampion.model": model})
 
 
-def computed(model: str, version: str, queue: float, compute: float, rows: int) -> None:
-    """A request was answered just now, after its time in the queue and in a batch of so many rows."""
+def computed(model: str, version: str, queue: float, decode: float, compute: float, rows: int) -> None:
+    """A request was answered just now, after its time in the queue, in decoding if that came after, and in a batch."""
     if (current := _TRACES.get()) is not None:
         attributes = {"lampion.model": model, "lampion.version": version}
-        began = time.time_ns() - round((queue + compute) * 1e9)
+        began = time.time_ns() - round((queue + decode + compute) * 1e9)
         begun = current.stage("queue", began, queue, attributes)
+        if decode:
+            begun = current.stage("decode", begun, decode, {"lampion.model": model})
         current.stage("compute", begun, compute, attributes | {"lampion.batch_rows": rows})

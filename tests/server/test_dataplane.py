@@ -63,17 +63,22 @@ def test_inputs_that_do_not_fit(plane_of: Any, inputs: Any, field: str) -> None:
     assert refusal.value.field == field
 
 
-def test_predict(plane_of: Any, build: Any) -> None:
+ALONE = {"tune_seconds": 0, "instances": 1, "threads": 1, "max_batch": 1}  # whoever computes decodes
+
+
+@pytest.mark.parametrize("settings", [{}, ALONE, ALONE | {"cache_bytes": 10_000}])
+def test_predict(plane_of: Any, build: Any, settings: Any) -> None:
     photos = [build.photo(value) for value in (0, 255, 120)]
-    shown = asyncio.run(plane_of("digits").predict("digits", None, photos, top=1))
+    shown = asyncio.run(plane_of("digits", **settings).predict("digits", None, photos, top=1))
     assert [[label["label"] for label in one["labels"]] for one in shown.predictions] == [["dark"], ["light"], ["mid"]]
     assert shown.decode > 0
 
 
-def test_predict_names_the_photo_that_is_none(plane_of: Any, build: Any) -> None:
+@pytest.mark.parametrize("settings", [{"max_batch": 2}, ALONE])
+def test_predict_names_the_photo_that_is_none(plane_of: Any, build: Any, settings: Any) -> None:
     photos = [build.photo()] * 4 + [b"none"]
     with pytest.raises(BadRequestError) as refusal:
-        asyncio.run(plane_of("digits", max_batch=2).predict("digits", None, photos))
+        asyncio.run(plane_of("digits", **settings).predict("digits", None, photos))
     assert refusal.value.field == "photos[4]"
 
 

@@ -16,6 +16,7 @@ import pytest
 from lampion_edge import TensorSpec
 from lampion_server.cores import Cores
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
+from lampion_server.later import Later
 from lampion_server.scheduler import Answer, Scheduler, can_batch
 
 
@@ -469,3 +470,54 @@ def test_inline_what_takes_long_gets_threads() -> None:
     play(scene)
     assert set(threads[:2]) == {threading.current_thread().name}  # once can be the machine's fault
     assert set(threads[2:]) == {"lampion-m-0"}
+
+
+# --- inputs that are made later ---
+
+
+@pytest.mark.parametrize(
+    ("options", "prepares"),
+    [
+        ({"max_batch": 1}, True),
+        ({"batching": False, "instances": 2}, True),
+        ({"max_batch": 2}, False),
+        ({"max_batch": 1, "threads": 2}, False),  # the other core would have nothing to do meanwhile
+        ({"max_batch": 1, "inline": True}, False),
+    ],
+)
+def test_who_makes_inputs(options: Any, prepares: bool) -> None:
+    scheduler = Scheduler(lambda inputs, outputs: inputs, **options)
+    assert scheduler.prepares is prepares
+    scheduler.close()
+
+
+def test_the_worker_makes_them_once() -> None:
+    made: list[str] = []
+
+    def prepare() -> Any:
+        made.append(threading.current_thread().name)
+        return row(3)
+
+    scheduler, later = (
+        Scheduler(lambda inputs, outputs: {"y": inputs["x"] * 2}, name="twice", max_batch=1),
+        Later(prepare),
+    )
+    answers = [asyncio.run(scheduler.submit(later)) for _ in range(2)]
+    scheduler.close()
+    assert made == ["lampion-twice-0"]
+    assert [answer.outputs["y"].tolist() for answer in answers] == [[[6]]] * 2
+    assert answers[0].decode == later.seconds > 0
+
+
+def test_a_caller_who_left_is_not_decoded_for() -> None:
+    async def check() -> None:
+        async with running(max_batch=1) as (scheduler, gate):
+            gone = asyncio.create_task(scheduler.submit(Later(lambda: pytest.fail("made for nobody"))))
+            await asyncio.sleep(0)
+            gone.cancel()
+            stays = asyncio.create_task(scheduler.submit(Later(lambda: row(1))))
+            gate.open()
+            assert (await stays).outputs["y"].tolist() == [[2]]
+        assert gate.batches == [[0], [1]]
+
+    asyncio.run(check())

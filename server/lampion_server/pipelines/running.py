@@ -20,11 +20,12 @@ from lampion_server.errors import (
     UnavailableError,
     as_server_error,
 )
+from lampion_server.later import made
 from lampion_server.model import Model
 from lampion_server.pipelines.crop import cropped
 from lampion_server.pipelines.declaration import Ask, Crop, Wire
 from lampion_server.pipelines.wiring import Wiring, main_output
-from lampion_server.scheduler import Answer, Arrays, Names
+from lampion_server.scheduler import Answer, Arrays, Inputs, Names
 
 Lease = Callable[[str, str | None], AbstractContextManager[Model]]
 Look = Callable[[str, str | None], Model]
@@ -37,6 +38,7 @@ class Runner:
     """
 
     batching = False  # the steps' models batch
+    prepares = False
 
     def __init__(self, wiring: Wiring, lease: Lease, look: Look, max_batch: int) -> None:
         self.max_batch = max_batch
@@ -45,16 +47,17 @@ class Runner:
         self._look = look
 
     async def submit(
-        self, inputs: Arrays, outputs: Names = None, deadline: float | None = None, priority: int = 0
+        self, inputs: Inputs, outputs: Names = None, deadline: float | None = None, priority: int = 0
     ) -> Answer:
         """All outputs that are wanted, and the seconds that the steps took together.
 
         Raises what a step's model raises, with the name of the step before the sentence.
         """
         done: dict[str, Arrays] = {}
+        arrays = made(inputs)
         queue = compute = 0.0
         for step in self._wiring.declaration.steps:
-            given = {name: _carried(wire, inputs, done) for name, wire in step.inputs.items()}
+            given = {name: _carried(wire, arrays, done) for name, wire in step.inputs.items()}
             try:
                 with tracing.part(f"step {step.name}"):
                     answer = await (
@@ -65,8 +68,8 @@ class Runner:
                 raise _at(step.name, error) from error
         declared = self._wiring.declaration.outputs
         names = list(declared) if outputs is None else outputs
-        answered = {name: _carried(declared[name], inputs, done) for name in names}
-        rows = next((len(array) for array in inputs.values() if array.ndim), 1)
+        answered = {name: _carried(declared[name], arrays, done) for name in names}
+        rows = next((len(array) for array in arrays.values() if array.ndim), 1)
         return Answer(answered, queue, compute, max(1, rows))
 
     def check_room(self, rows: int = 1, deadline: float | None = None, priority: int = 0) -> float:
