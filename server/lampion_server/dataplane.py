@@ -215,14 +215,14 @@ class DataPlane:
             *(served.name, served.version, versions, session.card, session.inputs, session.outputs, served.platform)
         )
 
-    def expect(self, model: str, version: str | None = None) -> Sequence[TensorSpec]:
-        """What a model takes, before the request is read.
+    def expect(self, model: str, version: str | None = None) -> Model:
+        """The model that is asked, before the request is read.
 
         Raises `NotFoundError`, `UnavailableError`, and `OverloadedError` if the smallest request would be refused.
         """
         served, caller = self.repository.get(model, version), CALLER.get()
         served.check_room(1, caller.deadline, caller.priority)
-        return served.session.inputs
+        return served
 
     def expect_items(self, model: str, version: str | None = None) -> Task:
         """What a model is asked about, before the request is read. Raises what `expect` raises."""

@@ -35,6 +35,9 @@ class Computing(Protocol):
     @property
     def prepares(self) -> bool: ...
 
+    @property
+    def inline(self) -> bool: ...
+
     async def submit(
         self, inputs: Inputs, outputs: Names = None, deadline: float | None = None, priority: int = 0
     ) -> Answer: ...

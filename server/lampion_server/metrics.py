@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-M = TypeVar("M", Counter, Histogram)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_MANY = 256
+
+
+class Observed:
+    """Observations for one child of a histogram, handed on when there are many, or by `settle`.
+
+    One by one, and all the more in a file that processes share, they'd take as long as a small model; so they are
+    counted together, straight into the child's buckets, for which it has no method.
+    """
+
+    def __init__(self, child: Histogram) -> None:
+        self._child = child
+        self._waiting: deque[float] = deque()
+
+    def observe(self, value: float) -> None:
+        """Count a value, soon."""
+        self._waiting.append(value)
+        if len(self._waiting) >= _MANY:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what waits."""
+        values = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not values:
+            return
+        places = np.searchsorted(self._child._upper_bounds, values)
+        for place, number in zip(*np.unique(places, return_counts=True), strict=True):
+            self._child._buckets[place].inc(float(number))
+        self._child._sum.inc(sum(values))
 
 
 class Metrics:
@@ -19,16 +48,24 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._observed: list[Observed] = []
         labels, text = ["model", "status"], "Requests answered; the model is empty where none was asked"
-        self._requests = _quick(Counter("lampion_requests", text, labels, registry=self.registry))
+        self._requests = cache(Counter("lampion_requests", text, labels, registry=self.registry).labels)
         self._latency = self._histogram("lampion_request_seconds", "From arrival to the last byte sent", SECONDS)
         self._queue = self._histogram("lampion_queue_seconds", "Waiting for a worker", SECONDS)
         self._decode = self._histogram("lampion_decode_seconds", "From photo bytes to an array", SECONDS)
         self._compute = self._histogram("lampion_compute_seconds", "Running a batch", SECONDS)
         self._rows = self._histogram("lampion_batch_rows", "Rows computed together", ROWS)
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Callable[[str], Histogram]:
-        return _quick(Histogram(name, text, ["model"], buckets=buckets, registry=self.registry))
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Callable[[str], Observed]:
+        histogram = Histogram(name, text, ["model"], buckets=buckets, registry=self.registry)
+
+        @cache  # `labels` alone takes longer than what it then counts
+        def of(model: str) -> Observed:
+            self._observed.append(Observed(histogram.labels(model)))
+            return self._observed[-1]
+
+        return of
 
     def request(self, model: str, status: int, seconds: float) -> None:
         """A request was answered; `model` is empty for requests that concern none."""
@@ -48,15 +85,16 @@ class Metrics:
         self._rows(model).observe(rows)
         self._compute(model).observe(seconds)
 
+    def settle(self) -> None:
+        """Let other processes see all that was counted until now."""
+        for observed in list(self._observed):
+            observed.settle()
+
     def text(self) -> bytes:
         """Everything in Prometheus' text format, of all processes that share the folder in PROMETHEUS_MULTIPROC_DIR."""
+        self.settle()
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
         together = CollectorRegistry()
         multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
-
-
-def _quick(metric: M) -> Callable[..., M]:
-    """The metric's child by its labels, found in a dictionary; `labels` alone takes longer than what it then counts."""
-    return cache(metric.labels)

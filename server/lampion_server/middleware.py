@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 
@@ -49,8 +49,8 @@ def fresh_ids() -> Iterator[bytes]:
 class Envelope:
     """Gives each request an id, the caller's own if it sent a decent one, and returns it as X-Request-Id.
 
-    Beside it, Server-Timing tells the milliseconds from the request's arrival to the answer's first byte. After it,
-    `notes` are told the status and the seconds; a request whose caller left has status 499.
+    Beside it, Server-Timing tells the milliseconds of the answer's stages, and from the request's arrival to the answer's
+    first byte. After it, `notes` are told the status and the seconds; a request whose caller left has status 499.
     """
 
     def __init__(self, app: ASGIApp, notes: Sequence[Note]) -> None:
@@ -71,7 +71,7 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                timing = b"total;dur=%.3f" % (1000 * (time.monotonic() - started))
+                timing = server_timing(scope.get("stages"), time.monotonic() - started)
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id), (b"server-timing", timing)]
             return send(message)
 
@@ -81,6 +81,12 @@ class Envelope:
             seconds = time.monotonic() - started
             for note in self.notes:
                 note(scope, status, seconds)
+
+
+def server_timing(stages: Mapping[str, float] | None, total: float) -> bytes:
+    """The value of a `Server-Timing` header, which browsers and tools show: milliseconds by stage."""
+    told = "".join([f"{stage};dur={1000 * value:.3f}, " for stage, value in stages.items()]) if stages else ""
+    return f"{told}total;dur={1000 * total:.3f}".encode()
 
 
 def cors(settings: Settings) -> list[Callable[[ASGIApp], ASGIApp]]:

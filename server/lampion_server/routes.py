@@ -21,7 +21,7 @@ from lampion_server.access import OPEN
 from lampion_server.bodies import read_items
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import BadRequestError, NotFoundError, UnavailableError
-from lampion_server.http import Reply, WhileConnected, header, json_response, known, read_body, server_timing
+from lampion_server.http import NOT_FOR_LONG, Reply, WhileConnected, header, json_response, known, read_body, took
 from lampion_server.keys import ADMIN
 from lampion_server.keys import INFER as ASK
 from lampion_server.metadata import release, repository_line
@@ -190,20 +190,19 @@ def _model(request: Request) -> tuple[str, str | None]:
 
 async def infer(request: Request, plane: DataPlane) -> Response:
     name, wanted = _model(request)
-    inputs = plane.expect(name, wanted)  # whom it has no room for, it hasn't to listen to
+    served = plane.expect(name, wanted)  # whom it has no room for, it hasn't to listen to
     body = await read_body(request, plane.settings)
     length = _json_length(request)
     if length == 0:
         _check_raw(request)
-    asked = read_raw(body, inputs) if length == 0 else read_request(body, length)
-    with WhileConnected(request):
+    asked = read_raw(body, served.session.inputs) if length == 0 else read_request(body, length)
+    with NOT_FOR_LONG if served.scheduler.inline else WhileConnected(request):
         done = await plane.answer(name, wanted, asked)
     content, json_length = write_response(asked, done.model, done.version, done.outputs)
-    headers = {"Server-Timing": server_timing(queue=done.queue, compute=done.compute)}
+    took(request, queue=done.queue, compute=done.compute)
     if json_length < len(content):
-        headers[JSON_LENGTH] = str(json_length)
-        return Reply(content, "application/octet-stream", headers)
-    return Reply(content, "application/json", headers)
+        return Reply(content, "application/octet-stream", {JSON_LENGTH: str(json_length)})
+    return Reply(content, "application/json")
 
 
 async def predict(request: Request, plane: DataPlane) -> Response:
@@ -214,9 +213,9 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     items = await read_items(request, plane.settings, task)
     with WhileConnected(request):
         done = await plane.predict(name, wanted, items, top, threshold or 0.0)
-    headers = {"Server-Timing": server_timing(decode=done.decode, queue=done.queue, compute=done.compute)}
+    took(request, decode=done.decode, queue=done.queue, compute=done.compute)
     answer = {"model": done.model, "version": done.version, "predictions": done.predictions}
-    return json_response(answer, headers=headers)
+    return json_response(answer)
 
 
 def _json_length(request: Request) -> int | None:

@@ -142,6 +142,11 @@ class Scheduler:
         """Whether inputs are best made `Later`: each request is computed alone, on one core."""
         return not (self.batching or self._inline) and self._cores_wanted == 1
 
+    @property
+    def inline(self) -> bool:
+        """Whether the callers' event loop computes: what is asked is then answered in its next turns."""
+        return self._inline
+
     async def submit(
         self, inputs: Inputs, outputs: Names = None, deadline: float | None = None, priority: int = 0
     ) -> Answer:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_WORD = 0.5  # seconds that an open connection gets to send a request while the server ends
 _MINUTE = 600  # ticks
+_GARBAGE = 20_000, 10, 10  # objects after which cycles are looked for: 700, Python's own, are those of 10 requests
 _CLOSE = (b"connection", b"close")
 _MOST_FILES = 65536  # a connection is a file, and 1024, which is common, are soon taken by callers who do nothing
 Started = Callable[[DataPlane], None]
@@ -79,6 +80,7 @@ class Server(uvicorn.Server):
         if not self.should_exit:
             gc.collect()
             gc.freeze()  # what is there now stays; looking through it again and again takes a tenth of a request's time
+            gc.set_threshold(*_GARBAGE)
             self._tell(self._plane)
 
     async def on_tick(self, counter: int) -> bool:
@@ -88,6 +90,7 @@ class Server(uvicorn.Server):
             self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
         if counter % 10 == 0:
             self._patience.look(self.server_state.connections)
+        self._plane.metrics.settle()
         if counter % _MINUTE == 0:
             asyncio.get_running_loop().run_in_executor(None, give_back)  # what large bodies and photos have left behind
         return ended

@@ -39,6 +39,7 @@ class Runner:
 
     batching = False  # the steps' models batch
     prepares = False
+    inline = False
 
     def __init__(self, wiring: Wiring, lease: Lease, look: Look, max_batch: int) -> None:
         self.max_batch = max_batch
