@@ -11,13 +11,15 @@ from lampion_server.cost import Cost
 from lampion_server.errors import OverloadedError
 from lampion_server.lateness import Lateness
 
+_WINDOW = 5.0  # seconds over which it is counted how much work comes
 _QUICKLY = 8  # times the most that the queue can take; a deadline after that needs no estimate
 
 
 class Admission:
     """Counts what waits and what is being computed of one model, and refuses what could not be answered in time.
 
-    The estimate is made of what a batch takes (`cost`) and of all that is at least as urgent; how far answers were from
+    The estimate is made of what a batch takes (`cost`), of all that is at least as urgent, and of what more urgent will come
+    meanwhile, which is as much as came lately; how far answers were from
     their estimates lately, those of each priority for themselves, is allowed for. Where nobody waits and nothing is
     computed, everybody is taken in: an estimate that is too high would otherwise never learn better.
     """
@@ -33,6 +35,8 @@ class Admission:
         self._rows: Counter[int] = Counter()  # by priority
         self._ends: dict[int, float] = {}  # when the batch that a thread computes should be done
         self._lateness: defaultdict[int, Lateness] = defaultdict(Lateness)  # by priority
+        self._work: defaultdict[int, float] = defaultdict(float)  # seconds of computing that came lately, by priority
+        self._counted = 0.0  # when
 
     @property
     def full(self) -> bool:
@@ -46,6 +50,11 @@ class Admission:
         self.waiting += 1
         self._all_rows += rows
         self._rows[priority] += rows
+
+    def will_take(self, rows: int, priority: int) -> None:
+        """What came has to be computed."""
+        self._fade()
+        self._work[priority] += self._cost.expected(self.most) * rows / self.most
 
     def went(self, rows: int, priority: int) -> None:
         """It waits no longer."""
@@ -98,7 +107,19 @@ class Admission:
         """The same, when the new request shares the last of these batches."""
         full, rest = divmod(self._ahead(priority), self.most)
         begins = (self._under_way() + full * self._cost.expected(self.most)) / self._instances
-        return begins + self._cost.expected(rest + rows)
+        return begins / self._left_by_the_urgent(priority) + self._cost.expected(rest + rows)
+
+    def _left_by_the_urgent(self, priority: int) -> float:
+        """The share of the instances' time that more urgent requests don't take, by how many came lately."""
+        self._fade()
+        urgent = sum(seconds for other, seconds in self._work.items() if other < priority)
+        return max(0.05, 1 - urgent / _WINDOW / self._instances)
+
+    def _fade(self) -> None:
+        now = time.monotonic()
+        left, self._counted = math.exp((self._counted - now) / _WINDOW), now
+        for priority in self._work:
+            self._work[priority] *= left
 
     def _ahead(self, priority: int) -> int:
         return sum(rows for other, rows in self._rows.items() if other <= priority)

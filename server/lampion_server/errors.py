@@ -100,6 +100,10 @@ class RequestTimeoutError(ServerError):
     status = 408
     code = "REQUEST_TIMEOUT"
 
+    def headers(self) -> dict[str, str]:
+        """The end of the connection: what it is in the middle of may never come."""
+        return {"Connection": "close"}
+
 
 class TooLargeError(ServerError):
     """The request's body exceeds the limit."""

@@ -6,6 +6,7 @@ import math
 import time
 
 LEAST = 1.5  # times an estimate that are allowed for, whatever was seen; a queue a third shorter answers no fewer
+MOST = 10.0  # times an estimate that are believed; what is worse was estimated before anything was known
 MEMORY = 15.0  # seconds in which most of what was seen is forgotten
 
 
@@ -26,7 +27,7 @@ class Lateness:
         """What was estimated to take so many seconds took so many."""
         if estimate > 0:
             self._fade(now)
-            self._share = max(self._share, took / estimate - 1)
+            self._share = max(self._share, min(took / estimate, MOST) - 1)
             self._seconds = max(self._seconds, took - estimate)
 
     def surely(self, estimate: float, now: float | None = None) -> float:

@@ -158,6 +158,8 @@ class Scheduler:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         rows = rows_of(made(inputs)) if self.batching else 1
+        while self._inline and self._admission.full:  # that is done sooner than a refusal would be read
+            self._safely_compute(self._next_batch())
         self._admit(Ticket(inputs, outputs, deadline, loop, future, rows, priority, time.monotonic()))
         try:
             if deadline is None or self._inline:  # what the event loop computes is there in its next turn
@@ -174,7 +176,7 @@ class Scheduler:
 
         Raises the `OverloadedError` that `submit` would raise at once.
         """
-        if self._inline and deadline is None and not self._admission.full:
+        if self._inline and (deadline is None or self._admission.full):
             return 0.0
         with self._changed:
             return self._check(rows if self.batching else 1, deadline, priority)[1]
@@ -201,6 +203,7 @@ class Scheduler:
             if self._inline:
                 self._call(ticket.loop)
             else:
+                self._admission.will_take(ticket.rows, ticket.priority)
                 self._changed.notify()
 
     def _check(self, rows: int, deadline: float | None, priority: int) -> tuple[float, float]:

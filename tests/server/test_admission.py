@@ -76,6 +76,14 @@ def test_answers_that_come_late_shorten_the_queue_of_their_priority() -> None:
     made.check(1, 0, left=10)
 
 
+def test_what_is_less_urgent_reckons_with_the_urgent_that_will_come() -> None:
+    made = admission((2, 1))
+    assert made.check(1, 1)[0] == 6 + 5
+    made.will_take(1, 0)  # 3 of the last 5 seconds
+    assert made.check(1, 1)[0] == pytest.approx(6 / (1 - 3 / 5) + 5, rel=0.01)
+    assert made.check(1, 0)[0] == 5
+
+
 def test_a_deadline_far_away_needs_no_estimate() -> None:
     made = admission((2, 0), max_queue=2)
     assert made.plenty(1, math.inf)

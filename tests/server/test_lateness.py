@@ -20,6 +20,7 @@ def test_nothing_seen_allows_for_the_least() -> None:
         (1.0, 4.0, 1.0, 4.0),  # what was seen
         (1.0, 4.0, 0.1, 0.4),  # a short wait is as many times longer
         (1.0, 4.0, 2.0, 5.0),  # a long one as many seconds
+        (0.001, 4.0, 0.1, 1.0),  # nothing was known then: ten times are believed
         (1.0, 4.0, 100.0, 150.0),  # but the least is always allowed for
     ],
 )
@@ -31,7 +32,7 @@ def test_the_lower_of_two_lines_above_what_was_seen(estimate: float, took: float
 
 def test_it_is_forgotten() -> None:
     late = Lateness()
-    late.saw(1.0, 11.0, now=0)
+    late.saw(1.0, 9.0, now=0)
     late.saw(1.0, 1.0, now=MEMORY)  # what was no worse changes nothing
-    assert late.surely(1.0, now=MEMORY) == pytest.approx(1 + 10 / 2.718281828)
+    assert late.surely(1.0, now=MEMORY) == pytest.approx(1 + 8 / 2.718281828)
     assert late.surely(1.0, now=10 * MEMORY) == LEAST

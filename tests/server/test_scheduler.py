@@ -422,6 +422,18 @@ def test_inline_what_arrives_in_one_turn_is_computed_together_in_the_same_thread
     assert set(threads) == {threading.get_ident()}
 
 
+def test_inline_a_full_queue_is_computed_at_once() -> None:
+    batches: list[list[float]] = []
+
+    async def scene() -> None:
+        scheduler = Scheduler(doubled(batches, []), inline=True, max_batch=3, max_queue=4)
+        answers = await asyncio.gather(*(scheduler.submit(row(number)) for number in range(9)))
+        assert [answer.outputs["y"].item() for answer in answers] == [2.0 * number for number in range(9)]
+
+    play(scene)
+    assert batches == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
 def test_inline_who_leaves_is_not_computed_and_who_waits_at_the_end_is() -> None:
     batches: list[list[float]] = []
 
