@@ -238,6 +238,7 @@ class Served:
 
     def metric(self, name: str, **labels: str) -> float:
         """A metric's value, 0 if nothing was recorded yet."""
+        self.plane.metrics.settle()
         return self.plane.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
