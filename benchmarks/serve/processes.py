@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from peers import SERVERS, Peer, command
 from lampion_edge import Client, ServiceError
 
 _START = 120.0  # seconds that a server gets until its first answer
+_REFUSED = 10.0  # seconds in which it may refuse: some say 400 of a model that they are still loading
 
 
 def installed(peer: Peer, cache: Path) -> Path:
@@ -45,13 +47,14 @@ class Running:
 
     def wait(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
         """Its first good answer. Raises EdgeError if none comes."""
-        end = time.monotonic() + _START
+        end, refused = time.monotonic() + _START, math.inf
         with Client(self.url, retries=0, timeout=20) as client:
             while True:
                 try:
                     return client.request("POST", path, body, headers)[0]
                 except ServiceError as error:
-                    if error.status in (400, 422, 500) or self._process.poll() is not None or time.monotonic() > end:
+                    refused = min(refused, time.monotonic()) if error.status in (400, 422, 500) else math.inf
+                    if time.monotonic() > min(end, refused + _REFUSED) or self._process.poll() is not None:
                         raise
                     time.sleep(0.2)
 

@@ -1,4 +1,4 @@
-"""BentoML as its documentation writes a service."""
+"""BentoML as its documentation writes a service (docs.bentoml.com, "Define input and output types": PIL.Image.Image)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""FastAPI as its documentation writes it: a pydantic model for numbers, the body for bytes, an UploadFile for photos."""
+"""FastAPI as its documentation writes it: a pydantic model for numbers, the body for bytes, an UploadFile for photos.
+
+What blocks for long is a plain `def`, which runs in a thread (fastapi.tiangolo.com, "Request Files", "Concurrency and async").
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""MLServer as its documentation writes a runtime of one's own; its two settings files are written beside it."""
+"""MLServer as its documentation writes a runtime of one's own (docs.seldon.ai/mlserver, "Custom Inference Runtimes").
+
+Its two settings files are written beside it; it starts one worker process by itself.
+"""
 
 from __future__ import annotations
 
