@@ -9,8 +9,8 @@ import platform
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 # The firmware's answer to `vcgencmd get_throttled`, which the Raspberry Pi's kernel also gives as a file.
 # Bits as https://www.raspberrypi.com/documentation/computers/os.html#get_throttled has them; 16 higher: since boot.
@@ -18,8 +18,7 @@ THROTTLED_FILE = "sys/devices/platform/soc/soc:firmware/get_throttled"
 _THROTTLED_BITS = ("under-voltage", "clock capped", "throttled", "soft temperature limit")
 
 
-@dataclass(frozen=True)
-class Core:
+class Core(NamedTuple):
     """One core: its clock now and at most, in MHz (None where the system doesn't say), and who chooses the clock."""
 
     number: int
@@ -28,8 +27,7 @@ class Core:
     governor: str | None
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """Bytes: all, free for a program without swapping, and swap."""
 
     total: int
@@ -54,9 +52,12 @@ def is_32_bit_arm() -> bool:
 
 def cores(root: str | Path = "/") -> list[Core]:
     """Every core that is online, by number."""
-    folders = Path(root, "sys/devices/system/cpu").glob("cpu[0-9]*")
-    numbers = sorted(int(folder.name[3:]) for folder in folders if folder.name[3:].isdecimal())
-    return [_core(root, number) for number in numbers if _online(root, number)]
+    return [_core(root, number) for number in _numbers(root)]
+
+
+def max_clocks(root: str | Path = "/") -> list[float | None]:
+    """The highest clock of every core that is online, in MHz, by number."""
+    return [_megahertz(root, number, "cpuinfo_max_freq") for number in _numbers(root)]
 
 
 def temperature(root: str | Path = "/") -> float | None:
@@ -100,6 +101,13 @@ def _zones(root: Path) -> Iterator[tuple[str, float]]:
         millidegrees = (read(folder, "temp") or "").strip()
         if millidegrees.lstrip("-").isdecimal():
             yield (read(folder, "type") or folder.name).strip().lower(), int(millidegrees) / 1000
+
+
+def _numbers(root: str | Path) -> list[int]:
+    """Of the cores that are online."""
+    folders = Path(root, "sys/devices/system/cpu").glob("cpu[0-9]*")
+    numbers = sorted(int(folder.name[3:]) for folder in folders if folder.name[3:].isdecimal())
+    return [number for number in numbers if _online(root, number)]
 
 
 def _online(root: str | Path, number: int) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lampion_edge import bfloat16
 from lampion_edge.card import TensorSpec
 from lampion_edge.errors import InputError, ModelError, RunError
+from lampion_edge.heap import room
 from lampion_edge.terminal import silenced
 
 if TYPE_CHECKING:
@@ -33,15 +34,15 @@ _NUMPY_NAMES = {
 class Settings:
     """How a model is run: `threads` inside one operator, `inter_threads` on several at once.
 
-    `spinning` lets idle threads burn CPU for less latency, `arena` keeps freed memory for the next call. `mapped` is a
-    copy in onnxruntime's own format, whose weights are read from the disk when they are first used; `prepacked` has
-    them copied once more, into the order that matrix products like best.
+    `spinning` lets threads that wait during a call burn CPU for less latency, `arena` keeps what an operator frees for the
+    next one and the next call. `mapped` is a copy in onnxruntime's own format, whose weights are read from the disk when
+    they are first used; `prepacked` has them copied once more, into the order that matrix products like best.
     """
 
     threads: int
     inter_threads: int = 1
     spinning: bool = False
-    arena: bool = False
+    arena: bool = True
     mapped: str | None = None
     prepacked: bool = True
 
@@ -49,6 +50,8 @@ class Settings:
     def entries(self) -> dict[str, str]:
         """What onnxruntime calls them (onnxruntime_session_options_config_keys.h)."""
         entries = {f"session.{pool}.allow_spinning": str(int(self.spinning)) for pool in ("intra_op", "inter_op")}
+        if self.spinning:  # between calls it would only heat the board
+            entries |= {"session.force_spinning_stop": "1"}
         if self.mapped:
             entries |= {"session.use_memory_mapped_ort_model": "1", "session.use_ort_model_bytes_for_initializers": "1"}
         return entries | ({} if self.prepacked else {"session.disable_prepacking": "1"})
@@ -80,16 +83,6 @@ def write_mapped(model: str, target: str) -> None:
         raise ModelError(f"{model}: onnxruntime can't write it in its own format: {_sentence(error)}") from error
 
 
-def give_back() -> None:
-    """Hands to the system what loading has freed; glibc would keep it, with a small model a quarter of all its memory."""
-    import ctypes
-
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, TypeError, AttributeError):  # another C library, another system
-        return
-
-
 class Runtime:
     """A model loaded by onnxruntime on the CPU; concurrent `run`s are safe. Raises ModelError if it can't be loaded."""
 
@@ -101,15 +94,17 @@ class Runtime:
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = settings.inter_threads
         options.enable_cpu_mem_arena = settings.arena
+        # It would plan the memory for each shape of the inputs it has seen; the arena alone is as fast and takes less.
+        options.enable_mem_pattern = False
         for key, value in settings.entries.items():
             options.add_session_config_entry(key, value)
         source = settings.mapped or model
         try:
-            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            with room():
+                self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         # onnxruntime's exceptions share no base but Exception.
         except Exception as error:
             raise ModelError(f"{name}: onnxruntime can't load it: {_sentence(error)}") from error
-        give_back()
         self._invalid_argument: type[Exception] = InvalidArgument
         self.inputs = [_spec(argument) for argument in self._session.get_inputs()]
         self.outputs = [_spec(argument) for argument in self._session.get_outputs()]
@@ -134,12 +129,12 @@ def _spec(argument: Any) -> TensorSpec:
     return TensorSpec(argument.name, _NUMPY_NAMES.get(argument.type, argument.type), tuple(shape))
 
 
-_CHECK = re.compile(r"Name:'check: (.*)' Status Message", re.DOTALL)  # a node that the model's own assert became
+_CHECK = r"(?s)Name:'check: (.*)' Status Message"  # a node that the model's own assert became
 
 
 def _sentence(error: Exception) -> str:
     """What onnxruntime says, without its numbers, source files and line breaks."""
-    check = _CHECK.search(str(error))
+    check = re.search(_CHECK, str(error))
     if check:
         return check[1]
     text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))

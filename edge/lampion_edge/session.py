@@ -12,12 +12,13 @@ import numpy as np
 
 from lampion_edge import inputs as checks
 from lampion_edge import labels as postprocess
+from lampion_edge.beside import beside
 from lampion_edge.card import METADATA_CARD, METADATA_GOLDEN, Card, Preprocessing, TensorSpec
 from lampion_edge.errors import CardError, InputError, ModelError
 from lampion_edge.labels import Label
 from lampion_edge.model_file import ModelFile
 from lampion_edge.opening import started
-from lampion_edge.runtime import Runtime, Settings
+from lampion_edge.runtime import Runtime, Settings, library
 from lampion_edge.threads import good_threads
 from lampion_edge.tuning import find
 
@@ -49,9 +50,9 @@ class Session:
     A folder that `lampion-edge update` keeps stands for the version that is current in it.
 
     `threads` work inside one operator (default: the fast cores this process may use), `inter_threads` on several
-    operators at once. `spinning` lets idle threads burn CPU for less latency, `arena` keeps freed memory for the next
-    call; `settings` are all of them at once. Where nothing is given, and `lampion-edge tune` measured this file on this
-    board, what it found is used. The attribute `settings` says what is.
+    operators at once. `spinning` lets threads that wait during a call burn CPU for less latency, `arena` keeps freed
+    memory for the next call; `settings` are all of them at once. Where nothing is given, and `lampion-edge tune` measured
+    this file on this board, what it found is used. The attribute `settings` says what is.
 
     Raises ModelError if the file is missing, no ONNX, refused by onnxruntime, or, with `verify_checksum`, if its graph
     is not the one the card was written for; CardError if the card is invalid or speaks of other inputs and outputs.
@@ -68,13 +69,13 @@ class Session:
         threads: int | None = None,
         inter_threads: int = 1,
         spinning: bool = False,
-        arena: bool = False,
+        arena: bool = True,
         settings: Settings | None = None,
         verify_checksum: bool = True,
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"threads: expected 1 or more, got {threads}", field="threads")
-        free = settings is None and (threads, inter_threads, spinning, arena) == (None, 1, False, False)
+        free = settings is None and (threads, inter_threads, spinning, arena) == (None, 1, False, True)
         given = settings or Settings(threads or good_threads(), inter_threads, spinning, arena)
         with started(model) as (file, self._confirm):
             tuned = find(file) if free and isinstance(file, (str, Path)) else None
@@ -84,13 +85,11 @@ class Session:
     def _open(self, model: str | Path | bytes, verify_checksum: bool) -> None:
         name, source, file = _read(model)
         card = Card.from_json(file.metadata[METADATA_CARD]) if METADATA_CARD in file.metadata else None
-        if card and verify_checksum and file.checksum_state(card.checksum) == "differs":
-            raise ModelError(
-                f"{name}: the graph is not the one its card describes ({card.checksum[:23]}...)",
-                hint="the file is damaged or was changed after export: copy or export it again",
-            )
+        if card and verify_checksum:
+            _expect_whole(name, file, card.checksum)
         _ = file.data_files  # raises for weights outside the model's folder, which onnxruntime would read
         self._golden = file.metadata.get(METADATA_GOLDEN)
+        del file  # its pages were read to be hashed; they needn't stay in memory beside what is loaded
         self._runtime = Runtime(source, name, self.settings)
         self.inputs = _described(self._runtime.inputs, card.inputs if card else None, "inputs")
         self.outputs = _described(self._runtime.outputs, card.outputs if card else None, "outputs")
@@ -241,6 +240,20 @@ def _read(model: str | Path | bytes) -> tuple[str, str | bytes, ModelFile]:
     if isinstance(model, (str, Path)):
         return str(model), str(model), ModelFile.open(model)
     return "model", bytes(model), ModelFile.parse(model)
+
+
+def _expect_whole(name: str, file: ModelFile, checksum: str) -> None:
+    """Raises ModelError if the graph isn't the one with this checksum, before onnxruntime sees it.
+
+    Hashing takes a core of its own, while this one imports onnxruntime.
+    """
+    state = beside(file.checksum_state, checksum)
+    library()
+    if state() == "differs":
+        raise ModelError(
+            f"{name}: the graph is not the one its card describes ({checksum[:23]}...)",
+            hint="the file is damaged or was changed after export: copy or export it again",
+        )
 
 
 def _described(

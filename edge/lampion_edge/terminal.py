@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import BinaryIO
 
 
 def table(rows: Sequence[Sequence[str]], align: str) -> str:
@@ -47,14 +48,12 @@ def say(message: object) -> None:
 @contextmanager
 def silenced() -> Iterator[None]:
     """Keeps what native code writes to stderr from the user's screen, unless an error follows: then it may say why."""
-    import tempfile
-
     try:
         screen = os.dup(2)
     except OSError:  # a service without stderr has nothing to silence
         yield
         return
-    with tempfile.TemporaryFile() as kept:
+    with _nameless() as kept:
         try:
             os.dup2(kept.fileno(), 2)
             yield
@@ -66,3 +65,12 @@ def silenced() -> Iterator[None]:
         finally:
             os.dup2(screen, 2)
             os.close(screen)
+
+
+def _nameless() -> BinaryIO:
+    """A file without a name, gone when it is closed."""
+    if sys.platform == "linux":  # importing tempfile takes as long as a quarter of this package
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()

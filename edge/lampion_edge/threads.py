@@ -20,7 +20,7 @@ def good_threads(root: str | Path = "/") -> int:
     """
     if board.is_32_bit_arm():
         return 1
-    clocks = [core.max_clock for core in board.cores(root)]
+    clocks = board.max_clocks(root)
     known = [clock for clock in clocks if clock]
     fast = sum(clock > _SLOW * max(known) for clock in known) if len(known) == len(clocks) and known else len(clocks)
     return min(usable_cores(root), fast or usable_cores(root))

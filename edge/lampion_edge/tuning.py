@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lampion_edge import board
 from lampion_edge.runtime import Settings, library
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a model's tuning lies: `note`, a JSON file, and `mapped`, the copy in onnxruntime's own format."""
 
     note: Path

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lampion_edge import EdgeError
-from lampion_edge.runtime import give_back
+from lampion_edge.heap import give_back
 from lampion_edge.update.release import natural
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
 from lampion_server.loading import Loader, OnBatch

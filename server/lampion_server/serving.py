@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from lampion_edge.runtime import give_back
+from lampion_edge.heap import give_back
 from lampion_server.app import build_app
 from lampion_server.connections import Patience, guarded, idle, last_callers, speaking
 from lampion_server.dataplane import DataPlane

@@ -124,6 +124,14 @@ def test_a_damaged_graph_is_found(digits: Make) -> None:
     assert Session(bytes(weights), verify_checksum=False).verify().ok is not None
 
 
+def test_a_damaged_graph_never_reaches_onnxruntime(digits: Make) -> None:
+    other = digits().replace(b"MatMul", b"MatMal")  # an operator that doesn't exist
+    with pytest.raises(ModelError, match="not the one its card describes"):
+        Session(other)
+    with pytest.raises(ModelError, match="onnxruntime can't load it"):
+        Session(other, verify_checksum=False)
+
+
 @pytest.mark.parametrize("field", ["inputs", "outputs"])
 def test_a_card_that_speaks_of_other_tensors(digits: Make, card: Card, field: str) -> None:
     other = replace(card, **{field: (Spec("other", "uint8", ("batch",)),)})
@@ -145,7 +153,7 @@ def test_threads_are_checked(digits: Make, threads: int) -> None:
 
 def test_settings_give_the_same_numbers(digits: Make) -> None:
     want = Session(digits())(PHOTOS)
-    for settings in ({"threads": 1}, {"inter_threads": 2}, {"spinning": True}, {"arena": True}):
+    for settings in ({"threads": 1}, {"inter_threads": 2}, {"spinning": True}, {"arena": False}):
         np.testing.assert_allclose(Session(digits(), **settings)(PHOTOS), want, rtol=1e-5)
 
 
@@ -155,7 +163,7 @@ def test_threads_reach_onnxruntime(digits: Make) -> None:
         return len(list(Path("/proc/self/task").iterdir()))
 
     before = threads()
-    session = Session(digits(), threads=4)
+    session = Session(digits(), threads=4, verify_checksum=False)  # hashing has a thread, which may still be ending
     assert threads() - before == 3  # the caller's own is the fourth
     del session
 

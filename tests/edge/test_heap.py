@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+
+HELD = """
+import os
+from lampion_edge.bench_worker import resident
+from lampion_edge.heap import give_back
+blocks = [os.urandom(100_000) for _ in range(500)]  # too small to be mapped one by one
+pin = os.urandom(100_000)  # behind them: the heap can't shrink from its end
+del blocks
+before = resident()
+give_back()
+print(before - resident())
+"""
+# Blocks larger than all before them, as a model's weights may come.
+GROWING = """
+import resource, sys
+from contextlib import nullcontext
+from lampion_edge.bench_worker import resident
+from lampion_edge.heap import room
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+before, start = faults(), resident()
+with room() if sys.argv[1] == "room" else nullcontext():
+    for megabytes in range(6, 30, 3):
+        bytearray(megabytes << 20)
+print(faults() - before, resident() - start)
+"""
+MARKED = """
+import re
+from lampion_edge.heap import room
+def marked():  # what the kernel says of each part of the heap ends with its flags
+    return sum(" hg" in part for part in re.findall(r"\\[heap\\].*?VmFlags:([^\\n]*)", open("/proc/self/smaps").read(), re.DOTALL))
+with room():
+    kept = bytearray(20 << 20)
+    print(marked())
+print(marked())
+"""
+
+
+def run(code: str, *arguments: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    assert int(run(HELD)[0]) > 30_000_000
+
+
+def test_room_spares_page_faults_and_leaves_nothing_behind() -> None:
+    (plain, _), (roomy, left) = (map(int, run(GROWING, kind)) for kind in ("plain", "room"))
+    assert roomy < plain / 2
+    assert left < 1_000_000
+
+
+def test_the_kernel_makes_no_huge_pages_of_what_was_handed_back() -> None:
+    assert run(MARKED)[1] == "0"
+
+
+def test_an_error_passes() -> None:
+    from lampion_edge.heap import room
+
+    with pytest.raises(KeyError), room():
+        raise KeyError
