@@ -36,7 +36,8 @@ MARKED = """
 import re
 from lampion_edge.heap import room
 def marked():  # what the kernel says of each part of the heap ends with its flags
-    return sum(" hg" in part for part in re.findall(r"\\[heap\\].*?VmFlags:([^\\n]*)", open("/proc/self/smaps").read(), re.DOTALL))
+    smaps = open("/proc/self/smaps").read()
+    return sum(" hg" in part for part in re.findall(r"\\[heap\\].*?VmFlags:([^\\n]*)", smaps, re.DOTALL))
 with room():
     kept = bytearray(20 << 20)
     print(marked())
