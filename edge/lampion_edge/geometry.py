@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from lampion_edge.card import Preprocessing, Resize
@@ -10,39 +12,76 @@ from lampion_edge.errors import ImageError
 from lampion_edge.golden import Array
 from lampion_edge.resampling import resized
 
+# Orientations whose rows, and whose columns, run backwards once those of 5 to 8 were swapped.
+_MIRRORED, _UPSIDE_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A photo that was scaled down while it was decoded, and turned upright since.
+
+    `size` is the (height, width) that it would have otherwise, `box` where it lies in the array (left, top, right,
+    bottom): the last pixels of a row and a column may belong to it in part only.
+    """
+
+    size: tuple[int, int]
+    box: tuple[float, float, float, float]
+
+    @staticmethod
+    def of(height: int, width: int, by: int, orientation: int) -> Draft:
+        """A photo of this height and width in the file, both divided by `by`."""
+        if orientation >= 5:
+            height, width = width, height
+        left = -width % by / by if orientation in _MIRRORED else 0.0
+        top = -height % by / by if orientation in _UPSIDE_DOWN else 0.0
+        return Draft((height, width), (left, top, left + width / by, top + height / by))
+
+    def middle(self, size: tuple[int, int], crop: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Where the middle of `crop` pixels lies, if the whole is resized to `size`."""
+        left, top, right, bottom = self.box
+        across, down = (right - left) / size[1], (bottom - top) / size[0]
+        left, top = left + across * round((size[1] - crop[1]) / 2), top + down * round((size[0] - crop[0]) / 2)
+        return left, top, left + across * crop[1], top + down * crop[0]
+
 
 def upright(array: Array, orientation: int) -> Array:
     """The image [height, width, channel] turned and mirrored so that EXIF orientation 1 to 8 is undone."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
-    rows = -1 if orientation in (3, 4, 7, 8) else 1
-    columns = -1 if orientation in (2, 3, 6, 7) else 1
+    rows = -1 if orientation in _UPSIDE_DOWN else 1
+    columns = -1 if orientation in _MIRRORED else 1
     return array[::rows, ::columns]
 
 
-def fit(array: Array, preprocessing: Preprocessing, max_pixels: int) -> Array:
-    """uint8 [height, width, channel] resized, then cropped, as the card says.
+def fit(array: Array, preprocessing: Preprocessing, max_pixels: int, draft: Draft | None = None) -> Array:
+    """uint8 [height, width, channel] resized, then cropped, as the card says; what a `draft` loses in the crop isn't
+    even resized.
 
     Raises ImageError if that would exceed `max_pixels`.
     """
     if preprocessing.resize is not None:
-        array = _resized(array, preprocessing.resize, preprocessing.background, max_pixels)
+        array = _resized(array, preprocessing, preprocessing.resize, max_pixels, draft)
     if preprocessing.crop is not None:
         array = _centred(array, preprocessing.crop, preprocessing.background)
     return array
 
 
-def _resized(array: Array, resize: Resize, background: tuple[int, int, int], max_pixels: int) -> Array:
-    have_height, have_width = array.shape[:2]
+def _resized(array: Array, preprocessing: Preprocessing, resize: Resize, max_pixels: int, draft: Draft | None) -> Array:
+    have_height, have_width = draft.size if draft else array.shape[:2]
     height, width = _target(have_height, have_width, resize)
     if height * width > max_pixels:
         raise ImageError(
             f"photo: {have_width} x {have_height} pixels are too long and narrow: "
             f"resized it would be {width} x {height}, at most {max_pixels:,} pixels are allowed"
         )
-    if (height, width) != (have_height, have_width):
+    if draft:
+        crop = preprocessing.crop
+        inside = crop is not None and resize.rule != "contain" and crop[0] <= height and crop[1] <= width
+        size = crop if crop and inside else (height, width)
+        array = resized(array, *size, resize.interpolation, draft.middle((height, width), size))
+    elif (height, width) != (have_height, have_width):
         array = resized(array, height, width, resize.interpolation)
-    return _centred(array, resize.size, background) if resize.rule == "contain" else array
+    return _centred(array, resize.size, preprocessing.background) if resize.rule == "contain" else array
 
 
 def _target(height: int, width: int, resize: Resize) -> tuple[int, int]:

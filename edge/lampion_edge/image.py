@@ -9,7 +9,7 @@ import numpy as np
 from lampion_edge.card import Preprocessing
 from lampion_edge.colours import flat, flat_image
 from lampion_edge.errors import ImageError
-from lampion_edge.geometry import fit, upright
+from lampion_edge.geometry import Draft, fit, upright
 from lampion_edge.golden import Array
 from lampion_edge.image_file import File, draft, one_sentence, opened, orientation, without_pillow
 from lampion_edge.pillow import has_pillow
@@ -30,21 +30,22 @@ def decode(photo: Photo, preprocessing: Preprocessing, *, max_pixels: int = MAX_
     if not isinstance(photo, (str, Path, bytes, bytearray, memoryview)):
         raise ImageError(f"photo: expected a path, bytes or a uint8 array, got {type(photo).__name__}")
     name = str(photo) if isinstance(photo, (str, Path)) else "photo"
-    array, turn = _read(photo, name, preprocessing, max_pixels)
-    turned = upright(array, turn if preprocessing.orientation == "exif" else 1)
+    array, turn, drafted = _read(photo, name, preprocessing, max_pixels)
     with one_sentence(name):
-        return np.array(fit(turned, preprocessing, max_pixels))
+        return np.array(fit(upright(array, turn), preprocessing, max_pixels, drafted))
 
 
-def _read(photo: File, name: str, preprocessing: Preprocessing, max_pixels: int) -> tuple[Array, int]:
-    """An image file in the colours of the card, not turned yet, and its orientation."""
+def _read(photo: File, name: str, preprocessing: Preprocessing, max_pixels: int) -> tuple[Array, int, Draft | None]:
+    """An image file in the colours of the card, not turned yet, its orientation, and what is known of a draft."""
+    turns = preprocessing.orientation == "exif"
     if not has_pillow():
         array, turn = without_pillow(photo, name, max_pixels)
-        return flat(array, preprocessing), turn
+        return flat(array, preprocessing), turn if turns else 1, None
     with opened(photo, name, max_pixels) as image, one_sentence(name, image.format or "image"):
-        draft(image, preprocessing)
+        size, by = (image.height, image.width), draft(image, preprocessing)
         image.load()
-        return flat_image(image, preprocessing), orientation(image)
+        turn = orientation(image) if turns else 1
+        return flat_image(image, preprocessing), turn, Draft.of(*size, by, turn) if by > 1 else None
 
 
 def _from_array(array: Array, preprocessing: Preprocessing, max_pixels: int) -> Array:

@@ -107,15 +107,17 @@ def one_sentence(name: str, kind: str = "image") -> Iterator[None]:
         raise ImageError(f"{name}: the {kind} data is cut off or damaged ({reason})") from error
 
 
-def draft(image: Image, preprocessing: Preprocessing) -> None:
+def draft(image: Image, preprocessing: Preprocessing) -> int:
     """Lets a JPEG be decoded at 1/2, 1/4 or 1/8 of its size, where that leaves twice what the card asks for.
 
-    Smaller photos are left alone, so that they give the very pixels that a plain resize gives.
+    Smaller photos are left alone, so that they give the very pixels that a plain resize gives. Returns by how much its
+    sides are divided: 1, 2, 4 or 8.
     """
-    resize = preprocessing.resize
+    resize, width = preprocessing.resize, image.width
     if resize is not None and resize.interpolation != "nearest" and image.format == "JPEG":
         side = 2 * max(resize.size)
         image.draft(image.mode, (side, side))
+    return round(width / image.width)
 
 
 def orientation(image: Image) -> int:

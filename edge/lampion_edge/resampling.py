@@ -15,16 +15,19 @@ _REDUCING_GAP = 3.0
 _BITS = 22
 
 
-def resized(array: Array, height: int, width: int, interpolation: str) -> Array:
+def resized(
+    array: Array, height: int, width: int, interpolation: str, box: tuple[float, float, float, float] | None = None
+) -> Array:
     """uint8 [height, width(, channel)] at another size; shrinking is antialiased. The same bytes with and without Pillow.
 
-    `interpolation` is "nearest", "bilinear", "bicubic" or "lanczos".
+    `interpolation` is "nearest", "bilinear", "bicubic" or "lanczos". A `box` (left, top, right, bottom) is the part to
+    take instead of the whole; it needs Pillow.
     """
-    if not has_pillow():
+    if box is None and not has_pillow():
         return plain(array, height, width, interpolation)
     image = pillow("Image").fromarray(np.ascontiguousarray(array.reshape(array.shape[:2] + _colours(array))))
     filter = pillow("Image").Resampling[interpolation.upper()]
-    result = np.asarray(image.resize((width, height), filter, reducing_gap=_REDUCING_GAP))
+    result = np.asarray(image.resize((width, height), filter, box, _REDUCING_GAP))
     return result.reshape(height, width, *array.shape[2:])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lampion_edge import ImageError, Preprocessing, Resize, decode
 
@@ -257,6 +257,22 @@ def test_twelve_megapixels(twelve_megapixels: bytes, rule: str) -> None:
     plain = np.array(Image.open(io.BytesIO(twelve_megapixels)).resize(small, Image.Resampling.BILINEAR))
     middle = got[15:105] if rule == "contain" else got
     assert np.abs(middle.astype(int) - plain).max() <= 3
+
+
+@pytest.mark.parametrize("crop", [(64, 60), (80, 64), None])
+@pytest.mark.parametrize("rule", ["stretch", "shorter", "contain"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_scaled_while_decoded_stays_where_it_was(orientation: int, rule: str, crop: Any) -> None:
+    # Sides that no 4 divides, and waves so short that a third of a pixel to the side shows.
+    down, across = np.mgrid[:751, :1001]
+    waves = np.stack([np.sin(down / 18 + across / 11), np.sin(across / 13), np.sin(down / 12)], -1)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(Image.fromarray((127 + 100 * waves).astype(np.uint8)), "JPEG", quality=95, exif=exif)
+    card = Preprocessing(resize=Resize((70, 70), rule), crop=crop)
+    whole = Image.open(io.BytesIO(data))
+    want = decode(np.asarray(ImageOps.exif_transpose(whole)), card)
+    assert np.abs(decode(data, card).astype(int) - want).max() <= 8
 
 
 # --- whatever bytes come ---
