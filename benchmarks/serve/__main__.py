@@ -39,7 +39,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nstopped: what was measured until now", flush=True)
     progress("")
-    text = page(results)
+    text = page(results, material.told(material.photos(args.cache, material.LARGE)))
     print(text[text.index("Measured on") :])
     print(f"{time.monotonic() - began:.0f} s")
     if args.only or args.quick:

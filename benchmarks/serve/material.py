@@ -1,4 +1,4 @@
-"""Models and photos to measure with: made once, from seeds, without a network."""
+"""Models and photos to measure with: made once, from seeds; photographs of 12 megapixels are fetched, where they can be."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from photographs import PACKAGE, photographs
 from PIL import Image
 
 import lampion
@@ -46,12 +47,26 @@ def numbers() -> np.ndarray:
 
 
 def photos(folder: Path, size: tuple[int, int]) -> list[Path]:
-    """Four JPEG files of a size, of colour noise whose spectrum falls with the frequency, as that of photographs does."""
+    """JPEG files of a size: photographs if they are large, else, and where there are none, four of colour noise whose
+    spectrum falls with the frequency, as that of photographs does."""
+    if size == LARGE and (real := photographs(folder, size)):
+        return real
     paths = [folder / f"{size[0]}x{size[1]}-{number}.jpg" for number in range(4)]
     for seed, path in enumerate(paths):
         if not path.exists():
             path.write_bytes(_jpeg(size, seed))
     return paths
+
+
+def told(paths: list[Path]) -> str:
+    """What they are, for the page."""
+    mean = sum(path.stat().st_size for path in paths) / len(paths) / 1e6
+    noise = (
+        "of colour noise"
+        if paths[0].name[0].isdigit()
+        else f"made of the photographs of that size in Debian's {PACKAGE}"
+    )
+    return f"{len(paths)} JPEG files of {mean:.1f} MB {noise}"
 
 
 def _jpeg(size: tuple[int, int], seed: int) -> bytes:
