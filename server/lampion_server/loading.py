@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 
 from lampion_edge import EdgeError, ModelFile, Session, usable_cores
+from lampion_server.background import in_background
 from lampion_server.cache import ResponseCache
 from lampion_server.caller import Priority
 from lampion_server.cores import Cores
@@ -46,7 +47,12 @@ class Loader:
         return Model(name, version, session, self._scheduler(name, session, best), best, source.size(), self._cache())
 
     def _planned(self, source: Source, instances: int, threads: int) -> tuple[Session, Plan]:
-        session = Session(source.path, threads=threads)
+        opened = partial(Session, source.path, threads=threads)
+        # Its own threads, if it has any, are to serve: they must not begin in the background.
+        session = in_background(opened) if threads == 1 else opened()
+        return session, in_background(partial(self._proved, source, session, instances, threads))
+
+    def _proved(self, source: Source, session: Session, instances: int, threads: int) -> Plan:
         background = partial(self.cores.taken, threads, Priority.BACKGROUND)
         with background():
             verification = session.verify()
@@ -64,7 +70,7 @@ class Loader:
             with background(), suppress(EdgeError):  # what was made up need not be a valid input
                 session.warm_up()
         steady = not _UNSTEADY & ModelFile.open(source.path).operators()
-        return session, Plan(instances, threads, batch_limit(seconds, most), seconds, steady)
+        return Plan(instances, threads, batch_limit(seconds, most), seconds, steady)
 
     def _scheduler(self, name: str, session: Session, plan: Plan) -> Scheduler:
         return Scheduler(

@@ -111,7 +111,8 @@ async def _call(client: Client, ask: Ask, rate: float, tally: Tally, over: threa
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             number += 1
-        await asyncio.sleep(min(0.01, 1 / rate))
+        next_due = number / rate - (time.monotonic() - started)
+        await asyncio.sleep(0.01 if len(tasks) >= MOST else min(0.05, max(0.0, next_due)))
     await asyncio.wait_for(asyncio.gather(*tasks), 60)
     await client.close()
 
