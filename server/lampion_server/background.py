@@ -26,4 +26,5 @@ def in_background(work: Callable[[], T]) -> T:
 
 def _step_back() -> None:
     with suppress(OSError, AttributeError):  # where the system knows no priorities of threads
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        here = os.PRIO_PROCESS, threading.get_native_id()
+        os.setpriority(*here, os.getpriority(*here) + NICE)
