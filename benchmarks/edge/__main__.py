@@ -149,6 +149,8 @@ after one that isn't counted. Times are those of the quickest process (a call: i
   from onnxruntime's by {litert} in LiteRT and by {ncnn} in ncnn.
 - **On disk**: everything that `pip install` brought into an empty environment, without .pyc files. lampion-edge itself
   is {own:.1f} MB of it (a wheel of less than half of that); the rest is numpy and onnxruntime.
+- **Import**: of what a program names at its top. lampion-edge imports onnxruntime with the first session,
+  while it hashes the file.
 - **First answer after**: importing, loading and one call, from the first line of a Python program on; the disk's cache is warm.
 - **Memory**: resident after the calls, Python and numpy included.
 

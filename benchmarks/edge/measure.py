@@ -21,9 +21,8 @@ THREADS = len(os.sched_getaffinity(0))
 def lampion(path: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     """lampion-edge as it comes; what `tune` found for the file is used, if it was asked."""
     import numpy
-    import onnxruntime  # noqa: F401  # a session would import it
 
-    from lampion_edge.session import Session
+    from lampion_edge import Session
 
     def load() -> Any:
         session = Session(path)

@@ -9,11 +9,14 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
-# With malloc's own share just below 32 MB, the largest block that it can be taught to keep; freed memory at the end of the
-# heap is kept up to twice as much.
-_LARGEST = 2**25 - 2**16
-_HALF = 2**25 - 2**20
-_NO_HUGE_PAGES = 15  # MADV_NOHUGEPAGE
+# Of malloc.h and mman.h.
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
+_NO_HUGE_PAGES = 15
+
+_LARGEST = 2**25  # the most that mallopt takes for the first of the two
+_ROOM = 2 * _LARGEST
+_BLOCK = _LARGEST - 2**20
+_KEPT = 2**23
 
 
 @contextmanager
@@ -21,29 +24,46 @@ def room() -> Iterator[None]:
     """Memory to load a model in: kept while that frees it and asks for more, on huge pages; what is left is handed back.
 
     A model passes through several copies of its weights; clearing fresh pages for each, 4 kB at a time, takes half of the
-    time. malloc maps large blocks one by one until it has seen a larger one freed (mallopt(3), M_MMAP_THRESHOLD), so it is
-    shown one. Two more lie at the end of the heap, where numpy asks for huge pages as it does for any large array, and
-    what is loaded comes to lie in their place. None of them is ever written to.
+    time. So malloc keeps large blocks, which it would map one by one, and two of them are put at the end of its heap for
+    what is loaded to take their place: numpy asks for huge pages there, as it does for any large array. Neither is ever
+    written to. Afterwards malloc keeps what is free at an end up to 8 MB: a camera's frame, not a model.
     """
-    halves: list[np.ndarray[tuple[int], np.dtype[np.uint8]]] = []
-    with suppress(MemoryError):
-        np.empty(_LARGEST, np.uint8)
-        halves += (np.empty(_HALF, np.uint8), np.empty(_HALF, np.uint8))
-    starts = [half.ctypes.data for half in halves]
-    while halves:  # from the end, so that each joins what is free behind it
-        halves.pop()
+    keeps = _set(_MMAP_THRESHOLD, _LARGEST) and _set(_TRIM_THRESHOLD, _ROOM)
+    starts = _blocks() if keeps else []
     try:
         yield
     finally:
+        if keeps:
+            _set(_TRIM_THRESHOLD, _KEPT)
         give_back()
         for start in starts:
-            _plain(start, _HALF)
+            _plain(start, _BLOCK)
 
 
 def give_back() -> None:
     """Hands to the system what was freed; glibc would keep it, after loading a small model a quarter of all its memory."""
+    # malloc_trim shortens the main heap alone; the one of another thread is shortened where a block of this size is freed.
+    np.empty(10**5, np.uint8)
     with _where_it_exists():
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _blocks() -> list[int]:
+    """Where the two blocks were; none where memory is promised only once it is there."""
+    blocks: list[np.ndarray[tuple[int], np.dtype[np.uint8]]] = []
+    with suppress(MemoryError):
+        blocks += [np.empty(_BLOCK, np.uint8) for _ in range(2)]
+    starts = [block.ctypes.data for block in blocks]
+    while blocks:  # from the end, so that each joins what is free behind it
+        blocks.pop()
+    return starts
+
+
+def _set(parameter: int, value: int) -> bool:
+    """Whether malloc takes this value."""
+    with _where_it_exists():
+        return bool(ctypes.CDLL(None).mallopt(parameter, value))
+    return False
 
 
 def _plain(start: int, size: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lampion_edge import bfloat16
 from lampion_edge.card import TensorSpec
 from lampion_edge.errors import InputError, ModelError, RunError
-from lampion_edge.heap import room
+from lampion_edge.heap import give_back, room
 from lampion_edge.terminal import silenced
 
 if TYPE_CHECKING:
@@ -110,6 +111,11 @@ class Runtime:
         self.outputs = [_spec(argument) for argument in self._session.get_outputs()]
         wide = any(spec.dtype == "bfloat16" for spec in [*self.inputs, *self.outputs])
         self._bfloat16 = bfloat16.numpy_dtype(name) if wide else None
+
+    def __del__(self) -> None:
+        if hasattr(self, "_session") and not sys.is_finalizing():  # malloc would keep what it held for the next one
+            del self._session
+            give_back()
 
     def run(self, names: Sequence[str], feeds: dict[str, Array]) -> list[Array]:
         """The outputs called `names`. Raises InputError or RunError."""
