@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +51,8 @@ def _names(specs: Sequence[TensorSpec]) -> str:
 
 
 def _checked(spec: TensorSpec, value: object) -> Array:
+    if type(value) is np.ndarray and value.dtype is _dtype(spec.dtype) and _fits(value.shape, spec.shape):
+        return value  # as nearly always
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -59,6 +63,14 @@ def _checked(spec: TensorSpec, value: object) -> Array:
     if converted is None or not _fits(array.shape, spec.shape):
         raise _mismatch(spec, array, dtype_fits=converted is not None)
     return converted
+
+
+@cache
+def _dtype(name: str) -> object:
+    """numpy's dtype of that name, of which there is one; None for texts and what numpy doesn't know."""
+    with suppress(TypeError):
+        return np.dtype(name) if name != "string" else None
+    return None
 
 
 def numeric(array: Array, dtype: str, typed: bool) -> Array | None:

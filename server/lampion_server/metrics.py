@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter as Counts
 from collections import deque
 from collections.abc import Callable
 from functools import cache
@@ -49,6 +50,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._observed: list[Observed] = []
+        self._answered: Counts[tuple[str, int]] = Counts()
         labels, text = ["model", "status"], "Requests answered; the model is empty where none was asked"
         self._requests = cache(Counter("lampion_requests", text, labels, registry=self.registry).labels)
         self._latency = self._histogram("lampion_request_seconds", "From arrival to the last byte sent", SECONDS)
@@ -69,7 +71,7 @@ class Metrics:
 
     def request(self, model: str, status: int, seconds: float) -> None:
         """A request was answered; `model` is empty for requests that concern none."""
-        self._requests(model, status).inc()
+        self._answered[model, status] += 1
         self._latency(model).observe(seconds)
 
     def queued(self, model: str, seconds: float) -> None:
@@ -87,6 +89,8 @@ class Metrics:
 
     def settle(self) -> None:
         """Let other processes see all that was counted until now."""
+        for labels in list(self._answered):
+            self._requests(*labels).inc(self._answered.pop(labels))
         for observed in list(self._observed):
             observed.settle()
 
