@@ -6,7 +6,7 @@ import base64
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +91,7 @@ LAMPION = Peer(
         LARGE: plain_bytes(_PREDICT),
     },
 )
+LAMPION_TWO = replace(LAMPION, name="lampion, two workers", asks={BYTES: protocol_bytes(_INFER)})
 FLOOR = Peer("raw ASGI, orjson", "floor_asgi.py", {NUMBERS: protocol_json("/json"), BYTES: plain_bytes("/binary")})
 FASTAPI = Peer(
     "FastAPI, pydantic",
@@ -135,13 +136,14 @@ TRITON = Peer(
     {NUMBERS: protocol_json(_INFER), BYTES: protocol_bytes(_INFER)},
     ("numpy", "onnxruntime", "nvidia-pytriton"),
 )
-PEERS = (LAMPION, FLOOR, FASTAPI, LITSERVE, MLSERVER, BENTOML, RAY, TRITON)
+PEERS = (LAMPION, LAMPION_TWO, FLOOR, FASTAPI, LITSERVE, MLSERVER, BENTOML, RAY, TRITON)
 BARE = "bare loop, no server"
 
 
 def command(peer: Peer, python: Path, model: Path, port: int) -> list[str]:
     """What starts a peer."""
-    if peer is LAMPION:
+    if peer in (LAMPION, LAMPION_TWO):
         flags = ["serve", str(model), "--port", str(port), "--log-level", "warning"]
+        flags += ["--workers", "2"] if peer is LAMPION_TWO else []
         return [sys.executable, *peer.program.split(" ", 1), *flags]
     return [str(python), str(SERVERS / peer.program)]

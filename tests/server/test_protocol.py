@@ -53,6 +53,18 @@ def binary(
     return {"content": head + raw + tail, "headers": {LENGTH: str(len(head) + length)}}
 
 
+def test_requests_that_differ_in_their_numbers_alone(server: Any) -> None:
+    """What was said before is remembered, what it was said with isn't; and only who said it fits."""
+    rows = [np.array([[float(number), -1.5]], np.float32) for number in range(3)]
+    for row in rows:
+        answer = server.client.post("/v2/models/echo_float/infer", **binary("FP32", row))
+        assert answer.json()["outputs"][0]["data"] == row.ravel().tolist()
+    refused = server.client.post("/v2/models/echo_double/infer", **binary("FP32", rows[0]))
+    assert (refused.status_code, refused.json()["field"]) == (400, "inputs[0].datatype")
+    again = server.client.post("/v2/models/echo_float/infer", **binary("FP32", rows[0]))
+    assert again.json()["outputs"][0]["data"] == rows[0].ravel().tolist()
+
+
 @pytest.mark.parametrize(
     "form", [lambda array: array.tolist(), lambda array: array.ravel().tolist()], ids=["nested", "flat"]
 )

@@ -63,7 +63,7 @@ def test_what_one_is_told_all_know(folder: Path) -> None:
             assert httpx.post(f"{url}/v2/models/iris/infer", json=TENSOR).json()["outputs"][0]["data"] == [2, 4, 6]
         (stats,) = httpx.get(f"{url}/v2/models/iris/stats").json()["model_stats"]
         assert stats["inference_stats"]["success"]["count"] == 12
-        assert 'lampion_queue_seconds_count{model="iris"} 12.0' in httpx.get(f"{url}/metrics").text
+        until(lambda: 'lampion_queue_seconds_count{model="iris"} 12.0' in httpx.get(f"{url}/metrics").text)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import socketserver
 import threading
@@ -126,6 +127,13 @@ def test_what_was_due_while_warming_up_does_not_count(warm_up: float, counted: i
     with server(lambda n: OK) as (url, got):
         found = taken(url, rate=0.1, warm_up=warm_up)
     assert (len(got), len(found.latencies)) == (1, counted)
+
+
+def test_garbage_is_searched_for_as_before_when_it_is_done() -> None:
+    before = gc.get_threshold(), gc.get_freeze_count()
+    with server(lambda n: OK) as (url, _):
+        taken(url)
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 def test_nobody_there() -> None:
