@@ -1,6 +1,6 @@
 """What happens to requests while a server is swapped, ended, killed, disturbed and overrun; each scene checks every answer.
 
-python benchmarks/serve_load           # about two minutes; prints a table and writes it into docs/performance.md
+python benchmarks/serve_load           # about four minutes; prints a table and writes it into docs/performance.md
 python benchmarks/serve_load --dry     # only prints
 """
 
@@ -34,7 +34,7 @@ def main() -> None:
     for scene in tqdm(SCENES, leave=False):
         with tempfile.TemporaryDirectory() as folder:
             rows += scene(Path(folder))
-    text = table(["scene", "answers", "what else", "figures"], rows)
+    text = table(["scene", "must hold", "held", "seen"], rows)
     print(text)
     if not args.dry:
         write("serve_load", f"## Serving through trouble\n\n`python benchmarks/serve_load`: {where}\n\n{text}")

@@ -1,4 +1,4 @@
-"""What the scenes have in common: a small model, the question to it, and a row of the table."""
+"""What the scenes have in common: small models, the questions to them, and a row of the table."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from server.callers import Tally, percentile
-from server.conftest import iris
+from server.callers import Client, Tally, percentile
+from server.conftest import digits, iris
 
-from serve_load.traffic import numbers
+from serve_load.traffic import numbers, photo
 
 RATE = 200.0  # requests a second
 Row = tuple[str, str, str, str]
 
-__all__ = ["RATE", "Row", "latencies", "model", "numbers", "row", "until"]
 
-
-def model(folder: Path, version: int = 1) -> Path:
-    """A version of the model that `numbers` asks."""
+def models(folder: Path, version: int = 1) -> Path:
+    """A version of the models that `either` asks."""
     iris(folder / f"iris/{version}/model.onnx", scale=version)
+    digits(folder / f"digits/{version}/model.onnx")
     return folder
 
 
-def row(name: str, outcomes: Counter[str], figures: str) -> Row:
-    """How many answers were right, and what else there was."""
-    other = ", ".join(f"{count:,} {what}" for what, count in outcomes.items() if what != "right")
-    return name, f"{outcomes['right']:,} right", other or "nothing", figures
+async def either(client: Client, number: int) -> str:
+    """Numbers, and each fourth time a photo."""
+    return await (numbers(client, number) if number % 4 else photo(client, number // 4))
+
+
+def row(name: str, wanted: str, held: bool, outcomes: Counter[str], figures: str) -> Row:
+    """What must hold and whether it does; how many answers were right, and what else there was."""
+    right = outcomes["right"]
+    counts = [f"{count:,} {what}" for what, count in outcomes.items() if what != "right"]
+    return name, wanted, "yes" if held and right else "no", f"{', '.join([f'{right:,} right', *counts])}; {figures}"
 
 
 def latencies(tally: Tally, since: float = 0.0, until: float = float("inf")) -> str:

@@ -10,9 +10,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
-NICE = (
-    5  # a third of the others' weight: an event loop that wakes up is let through, and what is measured isn't far off
-)
+NICE = 5  # added: an event loop that wakes up is let through, and what is measured isn't far off
 
 
 def in_background(work: Callable[[], T]) -> T:
