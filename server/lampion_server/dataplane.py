@@ -17,7 +17,13 @@ from lampion_server.caller import CALLER
 from lampion_server.datatypes import Array
 from lampion_server.decoder import Decoder
 from lampion_server.ending import Within
-from lampion_server.errors import BadRequestError, DeadlineExceededError, UnavailableError, as_server_error
+from lampion_server.errors import (
+    BadRequestError,
+    DeadlineExceededError,
+    OverloadedError,
+    UnavailableError,
+    as_server_error,
+)
 from lampion_server.infer import InferRequest, Wanted, classified
 from lampion_server.later import Later
 from lampion_server.loading import own_cores
@@ -221,13 +227,21 @@ class DataPlane:
         Raises `NotFoundError`, `UnavailableError`, and `OverloadedError` if the smallest request would be refused.
         """
         served, caller = self.repository.get(model, version), CALLER.get()
-        served.check_room(1, caller.deadline, caller.priority)
+        try:
+            served.check_room(1, caller.deadline, caller.priority)
+        except OverloadedError:
+            self.statistics.refused(served.name, served.version)
+            raise
         return served
 
     def expect_items(self, model: str, version: str | None = None) -> Task:
         """What a model is asked about, before the request is read. Raises what `expect` raises."""
         served, caller = self.repository.get(model, version), CALLER.get()
-        self._check_items(served, 1, caller.deadline)
+        try:
+            self._check_items(served, 1, caller.deadline)
+        except OverloadedError:
+            self.statistics.refused(served.name, served.version)
+            raise
         return task_of(served.session.card.task)
 
     def config(self, model: str, version: str | None = None) -> dict[str, Any]:

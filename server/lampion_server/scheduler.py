@@ -172,14 +172,14 @@ class Scheduler:
             raise
 
     def check_room(self, rows: int = 1, deadline: float | None = None, priority: int = 0) -> float:
-        """The seconds within which a request of so many rows would surely be answered, 0 if nobody needs to know.
+        """The seconds within which so many rows, in one request or several, would surely be answered, 0 if nobody asks.
 
         Raises the `OverloadedError` that `submit` would raise at once.
         """
         if self._inline and (deadline is None or self._admission.full):
             return 0.0
         with self._changed:
-            return self._check(rows if self.batching else 1, deadline, priority)[1]
+            return self._check(rows, deadline, priority)[1]
 
     def close(self) -> None:
         """Refuse newcomers, answer everyone who waits, end the threads; blocks until then."""

@@ -127,6 +127,10 @@ class Statistics:
         """Count a request as success or failure by how the block ends; what it computed is told to the value."""
         return Counted(self._models[name, version])
 
+    def refused(self, name: str, version: str) -> None:
+        """A request was turned away before it was read, which is a failure as well."""
+        self._models[name, version].stages["fail"].add(0.0)
+
     def as_json(self, name: str, version: str) -> dict[str, Any]:
         """The protocol's entry of one version, all zero if nobody asked it yet."""
         return (self._models.get((name, version)) or ModelStatistics()).as_json(name, version)

@@ -99,6 +99,8 @@ def test_who_has_no_room_is_refused_before_the_body_is_there(serve: Any, folder:
             kept.sendall(body[5:] + b"GET /v2/health/live HTTP/1.1\r\nHost: h\r\n\r\n")  # whose answer isn't waited for
             assert hear(kept).startswith(b"HTTP/1.1 200")
             assert model.scheduler.waiting == 1
+            stages = server.plane.statistics.as_json("spin", "1")["inference_stats"]
+            assert stages["fail"]["count"] == 2
 
 
 def test_photos_that_would_be_late_are_refused_before_they_are_decoded(serve: Any, folder: Any, build: Any) -> None:
