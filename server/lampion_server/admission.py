@@ -91,7 +91,7 @@ class Admission:
             message = f"model {self._name}: {self.waiting} requests are waiting already"
             raise OverloadedError(message, retry_after=wait)
         estimate = self._estimate(rows, priority)
-        surely = self._lateness[priority].surely(estimate)
+        surely = self._lateness[priority].surely(estimate, self._ahead(priority) // self.most)
         if wait and 0 < left < surely:
             message = f"model {self._name}: the queue takes {wait:.3g} s, and the deadline is in {max(0.0, left):.3g} s"
             raise OverloadedError(message, retry_after=wait)

@@ -31,7 +31,7 @@ class Decoder:
         wait = self._waiting * self._pace / self._threads
         if self._pending >= self._max_pending:
             raise OverloadedError(f"{self._pending} photos, sounds or records are pending already", retry_after=wait)
-        if wait and left < self._lateness.surely(self._expected(items)):
+        if wait and left < self._lateness.surely(self._expected(items), self._waiting // self._threads):
             message = f"the {self._waiting} photos, sounds or records before take {wait:.3g} s, of which {left:.3g} s are left"
             raise OverloadedError(message, retry_after=wait)
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 import math
 import time
 
-LEAST = 1.5  # times an estimate that are allowed for, whatever was seen; a queue a third shorter answers no fewer
+LEAST, DEEP = 1.5, 2.0  # times an estimate that are allowed for, whatever was seen, with nobody before and with many
+MANY = 8
 MOST = 10.0  # times an estimate that are believed; what is worse was estimated before anything was known
 MEMORY = 15.0  # seconds in which most of what was seen is forgotten
+
+
+def least(before: int) -> float:
+    """Times an estimate that are allowed for: more behind a long queue, which answers no fewer if it is shorter."""
+    return LEAST + (DEEP - LEAST) * min(before, MANY) / MANY
 
 
 class Lateness:
@@ -30,10 +36,10 @@ class Lateness:
             self._share = max(self._share, min(took / estimate, MOST) - 1)
             self._seconds = max(self._seconds, took - estimate)
 
-    def surely(self, estimate: float, now: float | None = None) -> float:
-        """The seconds within which it is there, by all that was seen lately."""
+    def surely(self, estimate: float, before: int = 0, now: float | None = None) -> float:
+        """The seconds within which it is there, by all that was seen lately, with so many batches before it."""
         self._fade(now)
-        return max(estimate * LEAST, min(estimate * (1 + self._share), estimate + self._seconds))
+        return max(estimate * least(before), min(estimate * (1 + self._share), estimate + self._seconds))
 
     def _fade(self, now: float | None) -> None:
         now = time.monotonic() if now is None else now

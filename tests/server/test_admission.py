@@ -10,7 +10,7 @@ import pytest
 from lampion_server.admission import Admission
 from lampion_server.cost import Cost
 from lampion_server.errors import OverloadedError
-from lampion_server.lateness import LEAST
+from lampion_server.lateness import least
 
 
 def admission(*waiting: tuple[int, int], most: int = 2, instances: int = 1, max_queue: int = 99) -> Admission:
@@ -23,28 +23,28 @@ def admission(*waiting: tuple[int, int], most: int = 2, instances: int = 1, max_
 
 
 @pytest.mark.parametrize(
-    ("waiting", "rows", "priority", "instances", "estimate"),
+    ("waiting", "rows", "priority", "instances", "estimate", "before"),
     [
-        ([], 1, 0, 1, 5),
-        ([(1, 0)], 1, 0, 1, 6),  # both in one batch
-        ([(1, 0), (1, 0)], 1, 0, 1, 6 + 5),
-        ([(1, 0), (1, 0)], 1, 0, 2, 6 / 2 + 5),
-        ([(1, 0), (1, 1), (1, 2)], 1, 0, 1, 6),  # what is less urgent comes later
-        ([(1, 0), (1, 1), (1, 2)], 1, 1, 1, 6 + 5),
+        ([], 1, 0, 1, 5, 0),
+        ([(1, 0)], 1, 0, 1, 6, 0),  # both in one batch
+        ([(1, 0), (1, 0)], 1, 0, 1, 6 + 5, 1),
+        ([(1, 0), (1, 0)], 1, 0, 2, 6 / 2 + 5, 1),
+        ([(1, 0), (1, 1), (1, 2)], 1, 0, 1, 6, 0),  # what is less urgent comes later
+        ([(1, 0), (1, 1), (1, 2)], 1, 1, 1, 6 + 5, 1),
     ],
 )
 def test_an_estimate_is_made_of_batches(
-    waiting: list[tuple[int, int]], rows: int, priority: int, instances: int, estimate: float
+    waiting: list[tuple[int, int]], rows: int, priority: int, instances: int, estimate: float, before: int
 ) -> None:
     made = admission(*waiting, instances=instances)
-    assert made.check(rows, priority) == pytest.approx((estimate, LEAST * estimate))
+    assert made.check(rows, priority) == pytest.approx((estimate, least(before) * estimate))
 
 
 def test_who_would_be_late_is_refused_and_told_how_long_the_queue_is() -> None:
     made = admission((2, 0), (2, 0))
-    made.check(2, 0, left=18 * LEAST + 1)
+    made.check(2, 0, left=18 * least(2) + 1)
     with pytest.raises(OverloadedError, match="the queue takes 12 s") as refusal:
-        made.check(2, 0, left=18 * LEAST - 1)
+        made.check(2, 0, left=18 * least(2) - 1)
     assert refusal.value.retry_after == 12
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lampion_server.lateness import LEAST, MEMORY, Lateness
+from lampion_server.lateness import DEEP, LEAST, MANY, MEMORY, Lateness
 
 
 def test_nothing_seen_allows_for_the_least() -> None:
@@ -12,6 +12,8 @@ def test_nothing_seen_allows_for_the_least() -> None:
     late.saw(1.0, 0.2, now=0)  # sooner than estimated
     late.saw(0.0, 9.0, now=0)  # nothing was estimated
     assert late.surely(2.0, now=0) == 2.0 * LEAST
+    assert late.surely(2.0, 1, now=0) > 2.0 * LEAST  # behind others
+    assert late.surely(2.0, MANY, now=0) == late.surely(2.0, 9 * MANY, now=0) == 2.0 * DEEP
 
 
 @pytest.mark.parametrize(
