@@ -309,6 +309,7 @@ class DataPlane:
         """Answer what waits, then end all threads."""
         await asyncio.to_thread(self.repository.close)
         await asyncio.to_thread(self._decoder.close)
+        self.metrics.settle()
         if self.traces:
             await asyncio.to_thread(self.traces.close)
 

@@ -6,6 +6,7 @@ import os
 from collections import Counter as Counts
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
@@ -35,7 +36,10 @@ class Observed:
 
     def settle(self) -> None:
         """Count what waits."""
-        values = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        values: list[float] = []
+        with suppress(IndexError):  # another thread counts what waits as well
+            for _ in range(len(self._waiting)):
+                values.append(self._waiting.popleft())
         if not values:
             return
         places = np.searchsorted(self._child._upper_bounds, values)
@@ -64,8 +68,9 @@ class Metrics:
 
         @cache  # `labels` alone takes longer than what it then counts
         def of(model: str) -> Observed:
-            self._observed.append(Observed(histogram.labels(model)))
-            return self._observed[-1]
+            observed = Observed(histogram.labels(model))
+            self._observed.append(observed)
+            return observed
 
         return of
 

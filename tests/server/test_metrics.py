@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
@@ -56,3 +57,21 @@ def test_requests_are_told_by_status() -> None:
     assert b'lampion_requests_total{model="a",status="200"} 3.0' in text
     assert b'lampion_requests_total{model="a",status="503"} 1.0' in text
     assert b'lampion_request_seconds_count{model="a"} 4.0' in text
+
+
+def test_nothing_is_lost_between_threads() -> None:
+    """Each thread counts what waits when there is much of it, while the others go on."""
+    metrics = Metrics()
+
+    def work() -> None:
+        for _ in range(5000):
+            metrics.batch("a", 3, 0.001)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        metrics.settle()
+    text = metrics.text()
+    assert b'lampion_batch_rows_count{model="a"} 20000.0' in text
+    assert b'lampion_batch_rows_sum{model="a"} 60000.0' in text
