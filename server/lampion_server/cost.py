@@ -73,6 +73,8 @@ class Cost:
     def expected(self, rows: int) -> float:
         """Seconds of a batch of so many rows; 0 while nothing is known."""
         size = _rounded(rows)
+        if (seen := self._seconds.get(size)) is not None:
+            return seen
         smaller = [known for known in list(self._seconds) if known <= size]  # a worker may add one meanwhile
         if smaller:
             nearest = max(smaller)

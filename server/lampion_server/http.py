@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec
 
@@ -105,12 +104,17 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     limit = settings.request_timeout
     body: bytes | None = request.scope.get("body")  # read before: this is the second attempt to answer
     if body is None:
-        late = partial(RequestTimeoutError, f"the body was not there within {limit:.3g} s")
-        body = request.scope["body"] = await unless_done(_received(request), partial(Within, limit, late))
+        body = request.scope["body"] = await unless_done(
+            _received(request), lambda: Within(limit, lambda: _late(limit))
+        )
     encoding = header(request, b"content-encoding", "identity").strip().lower()
     if encoding == "identity":
         return body
     return await _beside(len(body) > MUCH, decompressed, body, encoding, settings.max_body_bytes)
+
+
+def _late(limit: float) -> RequestTimeoutError:
+    return RequestTimeoutError(f"the body was not there within {limit:.3g} s")
 
 
 async def _received(request: Request) -> bytes:

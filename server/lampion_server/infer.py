@@ -22,6 +22,9 @@ class Wanted(NamedTuple):
     classes: int = 0
 
 
+_UNLISTED = (Wanted(), Wanted(binary=True))
+
+
 @dataclass(slots=True)
 class InferRequest:
     """A decoded infer request; `outputs` are the wanted ones by name, None wants all.
@@ -40,7 +43,7 @@ class InferRequest:
 
     def wanted(self, output: str) -> Wanted:
         """How this output is wanted."""
-        return Wanted(self.binary) if self.outputs is None else self.outputs[output]
+        return _UNLISTED[self.binary] if self.outputs is None else self.outputs[output]
 
 
 def at_most(tensors: Sequence[Any], field: str) -> Sequence[Any]:

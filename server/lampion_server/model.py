@@ -79,6 +79,8 @@ class Model:
         """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
         if self.cache is not None:
             return self._remembered(self.cache, inputs, outputs, deadline)
+        if self.shadow is None and not tracing.active():
+            return self.scheduler.submit(inputs, outputs, deadline, CALLER.get().priority)
         return self._compute(inputs, outputs, deadline)
 
     async def _remembered(self, cache: ResponseCache, inputs: Inputs, outputs: Names, deadline: float | None) -> Answer:

@@ -35,6 +35,7 @@ from lampion_server.protocol import (
 )
 
 JSON_LENGTH = "Inference-Header-Content-Length"
+_LENGTH_NAME = JSON_LENGTH.lower().encode()
 
 Handler = Callable[[Request, DataPlane], Awaitable[Response]]
 
@@ -220,7 +221,7 @@ async def predict(request: Request, plane: DataPlane) -> Response:
 
 def _json_length(request: Request) -> int | None:
     """Where the JSON ends in a body with binary tensors; 0 means that the body is one raw tensor."""
-    text = header(request, JSON_LENGTH.lower().encode(), "none")
+    text = header(request, _LENGTH_NAME, "none")
     if text == "none":
         return None
     if not text.isdecimal():

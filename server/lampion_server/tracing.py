@@ -99,6 +99,11 @@ def part(name: str, **attributes: str | int) -> Iterator[None]:
             yield
 
 
+def active() -> bool:
+    """Whether the request is traced."""
+    return _TRACES.get() is not None
+
+
 def decoded(model: str, seconds: float) -> None:
     """An item was decoded just now."""
     if (current := _TRACES.get()) is not None:
