@@ -16,6 +16,8 @@ from lampion_server.datatypes import Array
 WORTH = 0.95
 # As many threads as possible (for a lone caller's sake), unless instances of fewer threads do this much more together.
 PARALLEL = 0.9
+# Decoding photos and sounds isn't in what was measured, and keeps one core busy for each of them: there it is the other
+# way round, one thread per instance and one request per batch, unless more of them do this much more.
 # Changing threads and back takes so long when the event loop is busy; what is done sooner is done by the loop itself.
 QUICK = 0.0005  # seconds
 LONGEST = 0.25  # seconds; no single measurement keeps the cores from others for much longer
@@ -123,22 +125,24 @@ def _sizes(most: int) -> list[int]:
     return [*(1 << power for power in range(most.bit_length()) if 1 << power < most), most]
 
 
-def batch_limit(seconds: Mapping[int, float], most: int) -> int:
+def batch_limit(seconds: Mapping[int, float], most: int, decodes: bool = False) -> int:
     """The fewest rows that bring nearly the best throughput; `most` if nothing was measured."""
     if not seconds:
         return most
     rates = {rows: rows / took for rows, took in seconds.items()}
     best = max(rates.values())
-    return min(rows for rows, rate in rates.items() if rate >= WORTH * best)
+    worth = PARALLEL if decodes else WORTH
+    return min(rows for rows, rate in rates.items() if rate >= worth * best)
 
 
-def choose(plans: Sequence[Plan]) -> Plan:
-    """The one that needs no other thread; else the one with the most threads per batch among those of nearly the best
-    throughput."""
+def choose(plans: Sequence[Plan], decodes: bool = False) -> Plan:
+    """The one that needs no other thread; else, among those of nearly the best throughput, the one with the most threads
+    per batch, or with the fewest for a model that `decodes` what is sent."""
     if inline := [plan for plan in plans if plan.inline]:
         return inline[0]
     best = max(plan.throughput for plan in plans)
-    return max((plan for plan in plans if plan.throughput >= PARALLEL * best), key=lambda plan: plan.threads)
+    good = [plan for plan in plans if plan.throughput >= PARALLEL * best]
+    return (min if decodes else max)(good, key=lambda plan: plan.threads)
 
 
 def layouts(cores: int, instances: int = 0, threads: int = 0) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -182,7 +182,7 @@ class DataPlane:
             with _until(limit):
                 for first in range(0, len(items), size):
                     work = [self._show(served, task, one, top, threshold, limit) for one in items[first : first + size]]
-                    shown += _first_error(await asyncio.gather(*work, return_exceptions=True), noun, first)
+                    shown += _first_error(await _outcomes(work), noun, first)
             for one in shown:
                 statistics.answered(one.answer, 1, one.decode)
             return Predictions(
@@ -363,6 +363,16 @@ def _until(limit: float) -> Within:
     """Give up with `DeadlineExceededError` when the limit has passed."""
     left = limit - time.monotonic()
     return Within(left, lambda: DeadlineExceededError(f"the answer was not there within {left:.3g} s"))
+
+
+async def _outcomes(work: Sequence[Coroutine[Any, Any, _Shown]]) -> Sequence[_Shown | BaseException]:
+    """What each gives or raises; a task of its own for a single one would cost more than all that is done here."""
+    if len(work) > 1:
+        return await asyncio.gather(*work, return_exceptions=True)
+    try:
+        return [await one for one in work]
+    except Exception as error:
+        return [error]
 
 
 def _first_error(results: Sequence[_Shown | BaseException], noun: str, first: int) -> list[_Shown]:

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from types import TracebackType
 from typing import Any, ParamSpec
 
@@ -172,9 +172,12 @@ class WhileConnected(Ending):
         self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.end(ClientGoneError("the caller left before the answer was there"))
+        # A task that was cancelled keeps the error, whose frames keep the task and the request with its body: a circle
+        # that lasts until garbage is looked for.
+        with suppress(asyncio.CancelledError):
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            self.end(ClientGoneError("the caller left before the answer was there"))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._sweep.discard(self._begin)

@@ -18,6 +18,7 @@ from lampion_server.model import Model
 from lampion_server.scheduler import Scheduler, can_batch
 from lampion_server.settings import Settings
 from lampion_server.sources import Source
+from lampion_server.tasks import RECORDS, task_of
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Loader:
     def load(self, source: Source) -> Model:
         """A model that answers. Raises edge's `EdgeError`, and `UnavailableError` if its golden samples disagree."""
         plans = [self._planned(source, *layout) for layout in self._layouts]
-        best = choose([plan for _, plan in plans])
+        best = choose([plan for _, plan in plans], decodes=_decodes(plans[0][0]))
         session = next(session for session, plan in plans if plan is best)
         name, version = source.name or session.card.name, source.version or session.card.version
         log.info("model %s version %s: %s", name, version, best)
@@ -70,7 +71,7 @@ class Loader:
             with background(), suppress(EdgeError):  # what was made up need not be a valid input
                 session.warm_up()
         steady = not _UNSTEADY & ModelFile.open(source.path).operators()
-        return Plan(instances, threads, batch_limit(seconds, most), seconds, steady)
+        return Plan(instances, threads, batch_limit(seconds, most, decodes=_decodes(session)), seconds, steady)
 
     def _scheduler(self, name: str, session: Session, plan: Plan) -> Scheduler:
         return Scheduler(
@@ -89,6 +90,11 @@ class Loader:
 
     def _cache(self) -> ResponseCache | None:
         return ResponseCache(self._settings.cache_bytes) if self._settings.cache_bytes else None
+
+
+def _decodes(session: Session) -> bool:
+    """Whether it is asked with photos or sounds."""
+    return task_of(session.card.task) is not RECORDS
 
 
 def own_cores(settings: Settings) -> int:

@@ -34,6 +34,17 @@ def test_threads_for_who_scales_instances_for_who_does_not(wide: float, narrow: 
     assert choose([Plan(1, 2, 1, {1: wide}), Plan(2, 1, 1, {1: narrow})]).threads == threads
 
 
+@pytest.mark.parametrize(("wide", "narrow", "threads"), [(0.010, 0.0215, 1), (0.010, 0.0230, 2)])
+def test_who_decodes_has_an_instance_per_core(wide: float, narrow: float, threads: int) -> None:
+    assert choose([Plan(1, 2, 1, {1: wide}), Plan(2, 1, 1, {1: narrow})], decodes=True).threads == threads
+
+
+@pytest.mark.parametrize(("pair", "limit"), [(1.85, 1), (1.75, 2)])
+def test_who_decodes_waits_for_others_only_if_that_brings_much(pair: float, limit: int) -> None:
+    assert batch_limit({1: 1.0, 2: pair}, 8, decodes=True) == limit
+    assert batch_limit({1: 1.0, 2: pair}, 8) == 2
+
+
 @pytest.mark.parametrize(
     ("plan", "inline"),
     [
