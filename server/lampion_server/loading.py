@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -64,7 +65,9 @@ class Loader:
         seconds: dict[int, float] = {}
         if self._settings.tune_seconds and (make := sample(session, batching)):
             try:
-                seconds = measure(lambda rows: session.run(make(rows)), most, self._settings.tune_seconds, background)
+                clock = time.thread_time if threads == 1 else time.perf_counter
+                budget = self._settings.tune_seconds
+                seconds = measure(lambda rows: session.run(make(rows)), most, budget, background, clock)
             except EdgeError as error:  # zeros need not be a valid input
                 log.info("%s can't be measured: %s", source.path, error)
         elif not verification.samples:

@@ -103,6 +103,11 @@ def test_measuring_stops_at_its_budget() -> None:
     assert max(found) <= 8
 
 
+def test_waiting_is_not_computing() -> None:
+    found = measure(lambda rows: time.sleep(0.01), most=2, budget=0.1, clock=time.thread_time)
+    assert max(found.values()) < 0.01
+
+
 def test_samples_are_golden_rows_or_zeros(build: Any, tmp_path: Path) -> None:
     x = np.arange(8, dtype=np.float32).reshape(2, 4)
     golden = Golden((({"x": x}, {"y": 2 * x[:, :3]}),))
