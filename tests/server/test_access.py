@@ -171,6 +171,14 @@ def test_a_rate_over_http(serve: Any, folder: Path) -> None:
         assert {server.client.get("/v2/health/live").status_code for _ in range(5)} == {200}
 
 
+@pytest.mark.parametrize(("trusted", "statuses"), [("127.0.0.1", [200, 200, 429]), ("10.0.0.1", [200, 429, 429])])
+def test_rates_count_whom_a_trusted_proxy_speaks_for(folder: Path, trusted: str, statuses: list[int]) -> None:
+    flags = ("--port", 0, "--rate-limit", 0.01, "--trusted-proxies", trusted, "--log-level", "error")
+    with running(folder / "iris.onnx", *flags) as (_, url):
+        callers = ({}, {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.1"})
+        assert [httpx.get(f"{url}/v2", headers=headers).status_code for headers in callers] == statuses
+
+
 # --- transports ---
 
 
