@@ -17,7 +17,7 @@ from serve_load.scene import RATE, Row, either, latencies, models, row
 from serve_load.traffic import numbers
 
 SWAPS, LAYERS, WIDTH = 20, 12, 2048  # 12 x 2048 x 2048 floats are 201 MB
-ROUNDS, SECONDS = 5, 3.0
+ROUNDS, SECONDS = 8, 2.0
 
 
 def swapped(folder: Path) -> list[Row]:
