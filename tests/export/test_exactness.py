@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from lampion import nn
+from lampion import Tensor, nn
 from lampion_edge import Session
 from lampion_export import export, quantize
 from lampion_export.quantization.exactness import is_exact
@@ -20,10 +20,21 @@ def net(*tail: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 5), *tail)
 
 
+class Mean(nn.Module):
+    def __init__(self, keepdim: bool) -> None:
+        super().__init__()
+        self.keepdim = keepdim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3), keepdim=self.keepdim)
+
+
 @pytest.mark.parametrize(
     ("model", "mode", "exact"),
     [
         (net(), "static", True),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Mean(False), nn.Linear(4, 5)), "static", True),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Mean(True), nn.Flatten(), nn.Linear(4, 5)), "static", True),
         (net(), "dynamic", False),
         (net(), "float16", False),
         (net(nn.Softmax(1)), "static", False),

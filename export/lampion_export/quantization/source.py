@@ -11,6 +11,7 @@ from onnx_ir.passes import common
 
 from lampion_edge import EdgeError, ModelFile, Session
 from lampion_export.errors import ExportError
+from lampion_export.quantization.averages import pool_means
 
 Model = str | Path | bytes | onnx.ModelProto
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
@@ -32,7 +33,7 @@ def opened(model: Model) -> tuple[Session, onnx.ModelProto]:
 def simplified(data: str | Path | bytes) -> onnx.ModelProto:
     """The graph after onnxruntime's basic optimizations: batch norms and constants folded, every node with a name.
 
-    They stay within ONNX's own operators, so that what comes out still runs anywhere.
+    They stay within ONNX's own operators, so that what comes out still runs anywhere. Means over pixels are pooled.
     """
     import onnxruntime as ort  # type: ignore[import-untyped]
 
@@ -47,6 +48,8 @@ def simplified(data: str | Path | bytes) -> onnx.ModelProto:
         model = ir.from_proto(onnx.load(path))
     common.RemoveUnusedOpsetsPass()(model)
     _name_nodes(model.graph)
+    model = ir.from_proto(onnx.shape_inference.infer_shapes(ir.to_proto(model)))
+    pool_means(model)
     return onnx.shape_inference.infer_shapes(ir.to_proto(model))
 
 
