@@ -245,8 +245,11 @@ def _read(model: str | Path | bytes) -> tuple[str, str | bytes, ModelFile]:
 def _expect_whole(name: str, file: ModelFile, checksum: str) -> None:
     """Raises ModelError if the graph isn't the one with this checksum, before onnxruntime sees it.
 
-    Hashing takes a core of its own, while this one imports onnxruntime.
+    Hashing takes a core of its own, while this one imports onnxruntime: for as long as that takes, no other thread gets to
+    run Python, so what hashing needs of it comes before.
     """
+    import hashlib  # noqa: F401
+
     state = beside(file.checksum_state, checksum)
     library()
     if state() == "differs":
