@@ -42,7 +42,7 @@ def facts() -> dict[str, Any]:
     return {
         "model": board.model(),
         "machine": platform.machine(),
-        "cores": [asdict(core) for core in board.cores()],
+        "cores": [core._asdict() for core in board.cores()],
         "celsius": board.temperature(),
         "throttling": board.throttling(),
         "memory": memory and memory.total,
