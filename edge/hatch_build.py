@@ -47,7 +47,7 @@ def public_names(root: Path) -> dict[Path, set[str]]:
     for node in ast.parse((package / "__init__.py").read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOMES":
             for name, module in ast.literal_eval(node.value).items():
-                names.setdefault(package / f"{module.replace('.', '/')}.py", set()).add(name)
+                names.setdefault(package / f"{module[1:].replace('.', '/')}.py", set()).add(name)
     return names
 
 

@@ -3,8 +3,9 @@
 A name's module is imported when the name is first used, so that `import lampion_edge` takes a millisecond.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lampion_edge.lazily import lazily
 
 if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_edge.card import METADATA_CARD as METADATA_CARD
@@ -37,45 +38,34 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_edge.verification import Verification as Verification
 
 _HOMES = {
-    "METADATA_CARD": "card",
-    "METADATA_GOLDEN": "card",
-    "AsyncClient": "client",
-    "CameraError": "errors",
-    "Card": "card",
-    "CardError": "errors",
-    "Client": "client",
-    "EdgeError": "errors",
-    "Golden": "golden",
-    "ImageError": "errors",
-    "InputError": "errors",
-    "Label": "labels",
-    "ModelError": "errors",
-    "ModelFile": "model_file",
-    "Prediction": "session",
-    "Preprocessing": "card",
-    "Resize": "card",
-    "RefusedError": "errors",
-    "RunError": "errors",
-    "ServiceError": "errors",
-    "SoundError": "errors",
-    "SampleCheck": "verification",
-    "Session": "session",
-    "TensorSpec": "card",
-    "UpdateError": "errors",
-    "Verification": "verification",
-    "decode": "image",
-    "usable_cores": "threads",
+    "METADATA_CARD": ".card",
+    "METADATA_GOLDEN": ".card",
+    "AsyncClient": ".client",
+    "CameraError": ".errors",
+    "Card": ".card",
+    "CardError": ".errors",
+    "Client": ".client",
+    "EdgeError": ".errors",
+    "Golden": ".golden",
+    "ImageError": ".errors",
+    "InputError": ".errors",
+    "Label": ".labels",
+    "ModelError": ".errors",
+    "ModelFile": ".model_file",
+    "Prediction": ".session",
+    "Preprocessing": ".card",
+    "Resize": ".card",
+    "RefusedError": ".errors",
+    "RunError": ".errors",
+    "ServiceError": ".errors",
+    "SoundError": ".errors",
+    "SampleCheck": ".verification",
+    "Session": ".session",
+    "TensorSpec": ".card",
+    "UpdateError": ".errors",
+    "Verification": ".verification",
+    "decode": ".image",
+    "usable_cores": ".threads",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """A public name, from its module."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(globals(), _HOMES)

@@ -3,8 +3,9 @@
 A name's module is imported when the name is first used: a command that looks into a file doesn't wait for all that writes one.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lampion_edge.lazily import lazily
 
 if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion.errors import UntraceableError as UntraceableError
@@ -26,34 +27,23 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_export.verification import verify as verify
 
 _HOMES = {
-    "Check": "lampion_export.verification",
-    "Compiled": "lampion_export.compiled",
-    "ExportError": "lampion_export.errors",
-    "Exported": "lampion_export.exporter",
-    "MismatchError": "lampion_export.errors",
-    "Quantized": "lampion_export.quantization",
-    "Report": "lampion_export.verification",
-    "UnsupportedError": "lampion_export.errors",
+    "Check": ".verification",
+    "Compiled": ".compiled",
+    "ExportError": ".errors",
+    "Exported": ".exporter",
+    "MismatchError": ".errors",
+    "Quantized": ".quantization",
+    "Report": ".verification",
+    "UnsupportedError": ".errors",
     "UntraceableError": "lampion.errors",
-    "add_card": "lampion_export.foreign",
-    "compile": "lampion_export.compiled",
-    "converts": "lampion_export.convert",
-    "export": "lampion_export.exporter",
-    "from_sklearn": "lampion_export.sklearn_models",
-    "from_torch": "lampion_export.torch_models",
-    "quantize": "lampion_export.quantization",
-    "verify": "lampion_export.verification",
+    "add_card": ".foreign",
+    "compile": ".compiled",
+    "converts": ".convert",
+    "export": ".exporter",
+    "from_sklearn": ".sklearn_models",
+    "from_torch": ".torch_models",
+    "quantize": ".quantization",
+    "verify": ".verification",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """A public name, from its module."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(globals(), _HOMES)

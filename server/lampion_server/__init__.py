@@ -3,8 +3,9 @@
 A name's module is imported when the name is first used: `lampion bench` and `lampion keys` don't wait for a web framework.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lampion_edge.lazily import lazily
 
 if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_server.app import build_app as build_app
@@ -15,23 +16,12 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from lampion_server.settings import Settings as Settings
 
 _HOMES = {
-    "DataPlane": "dataplane",
-    "Repository": "repository",
-    "Scheduler": "scheduler",
-    "ServerError": "errors",
-    "Settings": "settings",
-    "build_app": "app",
+    "DataPlane": ".dataplane",
+    "Repository": ".repository",
+    "Scheduler": ".scheduler",
+    "ServerError": ".errors",
+    "Settings": ".settings",
+    "build_app": ".app",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """A public name, from its module."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(globals(), _HOMES)

@@ -18,10 +18,10 @@ _QUICKLY = 8  # times the most that the queue can take; a deadline after that ne
 class Admission:
     """Counts what waits and what is being computed of one model, and refuses what could not be answered in time.
 
-    The estimate is made of what a batch takes (`cost`), of all that is at least as urgent, and of what more urgent will come
-    meanwhile, which is as much as came lately; how far answers were from
-    their estimates lately, those of each priority for themselves, is allowed for. Where nobody waits and nothing is
-    computed, everybody is taken in: an estimate that is too high would otherwise never learn better.
+    The estimate is made of what a batch takes (`cost`), of all that is at least as urgent, and of what more urgent will
+    come meanwhile, which is as much as came lately. How far answers were from their estimates lately, those of each
+    priority for themselves, is allowed for. Where nobody waits and nothing is computed, everybody is taken in: an
+    estimate that is too high would otherwise never learn better.
     """
 
     def __init__(self, name: str, cost: Cost, instances: int, max_queue: int) -> None:

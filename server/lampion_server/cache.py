@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 
-from lampion_server.scheduler import Arrays, Names
+from lampion_server.tickets import Arrays, Names
 
 
 class ResponseCache:

@@ -33,10 +33,10 @@ from lampion_server.model_config import model_config
 from lampion_server.orders import Order
 from lampion_server.releases import SignedRelease, release_of
 from lampion_server.repository import Repository
-from lampion_server.scheduler import Answer, Arrays, Inputs, Names, rows_of
 from lampion_server.settings import Settings
 from lampion_server.statistics import Statistics, added
 from lampion_server.tasks import PHOTOS, Prediction, Task, task_of
+from lampion_server.tickets import Answer, Arrays, Inputs, Names, rows_of
 
 
 @dataclass(frozen=True)
@@ -221,28 +221,21 @@ class DataPlane:
             *(served.name, served.version, versions, session.card, session.inputs, session.outputs, served.platform)
         )
 
-    def expect(self, model: str, version: str | None = None) -> Model:
-        """The model that is asked, before the request is read.
+    def expect(self, model: str, version: str | None = None, *, items: bool = False) -> Model:
+        """The model that is asked, on tensors or on `items` to decode, before the request is read.
 
         Raises `NotFoundError`, `UnavailableError`, and `OverloadedError` if the smallest request would be refused.
         """
         served, caller = self.repository.get(model, version), CALLER.get()
         try:
-            served.check_room(1, caller.deadline, caller.priority)
+            if items:
+                self._check_items(served, 1, caller.deadline)
+            else:
+                served.check_room(1, caller.deadline, caller.priority)
         except OverloadedError:
             self.statistics.refused(served.name, served.version)
             raise
         return served
-
-    def expect_items(self, model: str, version: str | None = None) -> Task:
-        """What a model is asked about, before the request is read. Raises what `expect` raises."""
-        served, caller = self.repository.get(model, version), CALLER.get()
-        try:
-            self._check_items(served, 1, caller.deadline)
-        except OverloadedError:
-            self.statistics.refused(served.name, served.version)
-            raise
-        return task_of(served.session.card.task)
 
     def config(self, model: str, version: str | None = None) -> dict[str, Any]:
         """A model's configuration in the protocol's words. Raises `NotFoundError` or `UnavailableError`."""

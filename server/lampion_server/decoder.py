@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from lampion_server.errors import OverloadedError
 from lampion_server.lateness import Lateness
-from lampion_server.scheduler import Arrays
+from lampion_server.tickets import Arrays
 
 
 class Decoder:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from lampion_edge import Card, Golden, TensorSpec
 from lampion_server.datatypes import Array
-from lampion_server.scheduler import Answer, Inputs, Names
+from lampion_server.tickets import Answer, Inputs, Names
 
 
 class Described(Protocol):

@@ -16,10 +16,10 @@ from lampion_server.described import Computing, Described
 from lampion_server.infer import InferRequest, check_inputs, check_outputs
 from lampion_server.later import made
 from lampion_server.pipelines.declaration import Declaration
-from lampion_server.scheduler import Answer, Inputs, Names
 from lampion_server.shadow import Shadow
 from lampion_server.sources import Source, Stamp
 from lampion_server.tasks.task import prediction
+from lampion_server.tickets import Answer, Inputs, Names
 
 LOADING = "it is being loaded"
 UNLOADED = "unloaded by request"

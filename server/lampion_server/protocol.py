@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -51,7 +51,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """A request without its numbers."""
+    """A request without its numbers, at least if it is `kept` for others that say the same."""
 
     inputs: Sequence[Told]
     outputs: dict[str, Wanted] | None
@@ -59,6 +59,7 @@ class Head:
     id: str | None
     timeout: float | None
     parameters: dict[str, Any]
+    kept: bool = False
 
 
 def read_request(body: bytes, json_length: int | None = None) -> InferRequest:
@@ -87,7 +88,8 @@ def _head(text: bytes) -> Head:
 
 def _request(head: Head, tail: memoryview, long: numbers.Numbers | None = None) -> InferRequest:
     inputs = _read_inputs(head.inputs, tail, long)
-    return InferRequest(inputs, head.outputs, head.binary, head.id, head.timeout, head.parameters, like=head)
+    like = head if head.kept else None
+    return InferRequest(inputs, head.outputs, head.binary, head.id, head.timeout, head.parameters, like=like)
 
 
 def _read_head(text: bytes) -> Head:
@@ -105,7 +107,11 @@ def _read_head(text: bytes) -> Head:
     )
 
 
-_known_head = lru_cache(256)(_read_head)
+@lru_cache(256)
+def _known_head(text: bytes) -> Head:
+    return replace(_read_head(text), kept=True)
+
+
 _SHORT = 1024  # bytes of a head that is worth remembering
 
 

@@ -33,6 +33,7 @@ from lampion_server.protocol import (
     read_request,
     write_response,
 )
+from lampion_server.tasks import task_of
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 _LENGTH_NAME = JSON_LENGTH.lower().encode()
@@ -210,8 +211,8 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     _known_query(request, examples.PHOTO_QUERY)
     top, threshold = _number(request, "top", int, 1, math.inf), _number(request, "threshold", float, 0, 1)
     name, wanted = _model(request)
-    task = plane.expect_items(name, wanted)
-    items = await read_items(request, plane.settings, task)
+    served = plane.expect(name, wanted, items=True)
+    items = await read_items(request, plane.settings, task_of(served.session.card.task))
     with WhileConnected(request):
         done = await plane.predict(name, wanted, items, top, threshold or 0.0)
     took(request, decode=done.decode, queue=done.queue, compute=done.compute)

@@ -8,14 +8,10 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import accumulate, count, pairwise
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lampion_edge import TensorSpec
 from lampion_server.admission import Admission
@@ -23,56 +19,14 @@ from lampion_server.cores import Cores
 from lampion_server.cost import Cost
 from lampion_server.ending import Within
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
-from lampion_server.later import Later, made, seconds_of
+from lampion_server.later import made, seconds_of
+from lampion_server.tickets import Answer, Arrays, Inputs, Names, Ticket, deliver, rows_of
 
-Arrays = dict[str, NDArray[Any]]
-Inputs = Arrays | Later
-Names = Sequence[str] | None
 Run = Callable[[Arrays, Names], Arrays]
+Waiting = tuple[int, int, Ticket]  # by priority, then by number
 
 log = logging.getLogger(__name__)
 _LONG = 0.01  # seconds of computing that keep an event loop from everybody else
-
-
-class Answer(NamedTuple):
-    """One caller's outputs, with the seconds it waited, the seconds its batch computed, and the rows in that batch.
-
-    `decode` are the seconds between waiting and computing in which its inputs were made, if that was left for `Later`.
-    """
-
-    outputs: Arrays
-    queue: float
-    compute: float
-    rows: int
-    decode: float = 0.0
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """One request in the queue."""
-
-    inputs: Inputs
-    outputs: Names
-    deadline: float | None
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Answer]
-    rows: int
-    priority: int
-    arrived: float
-    estimate: float = 0.0  # seconds from its arrival to its answer, 0 if nobody needed one
-
-    def wanted(self, least: float = 0.0) -> bool:
-        """Whether anybody still waits for it; answers a request whose deadline is less than `least` seconds away."""
-        if self.deadline is None or (left := self.deadline - time.monotonic()) > least:
-            return not self.future.done()
-        message = "the deadline passed before the computation began"
-        if left > 0:
-            message = f"the deadline is in {left:.3g} s, and the computation takes {least:.3g} s"
-        _deliver([self], [DeadlineExceededError(message)])
-        return False
-
-
-Waiting = tuple[int, int, Ticket]  # by priority, then by number
 
 
 def can_batch(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bool:
@@ -325,7 +279,7 @@ class Scheduler:
             self._compute(batch)
         except Exception as error:  # a worker that died would leave everybody waiting
             log.exception("model %s: the scheduler failed", self.name)
-            _deliver(batch, [error] * len(batch))
+            deliver(batch, [error] * len(batch))
 
     def _compute(self, batch: list[Ticket]) -> None:
         if not batch:
@@ -358,7 +312,7 @@ class Scheduler:
             results = [
                 Answer(part, started - ticket.arrived, took, rows, seconds_of(ticket.inputs)) for ticket, part in pairs
             ]
-        _deliver(batch, results)
+        deliver(batch, results)
 
     def _run_joined(self, inputs: list[Arrays], batch: list[Ticket]) -> list[Arrays]:
         if len(batch) == 1:
@@ -371,40 +325,3 @@ class Scheduler:
             log.warning("model %s: outputs don't follow the batch axis; no batching from now on", self.name)
             raise ValueError("outputs don't follow the batch axis")
         return [{name: array[first:end] for name, array in outputs.items()} for first, end in pairwise(ends)]
-
-
-def rows_of(inputs: Arrays) -> int:
-    """The rows of a request, as its batch counts them."""
-    for array in inputs.values():
-        if array.ndim:
-            return len(array)
-    return 1
-
-
-def _deliver(batch: Sequence[Ticket], results: Sequence[Answer | Exception]) -> None:
-    """Answer, from a worker thread with one wake-up per event loop."""
-    here, pairs = _running_loop(), list(zip(batch, results, strict=True))
-    for loop in {ticket.loop for ticket in batch}:
-        own = [pair for pair in pairs if pair[0].loop is loop]
-        if loop is here:
-            _settle(own)
-            continue
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, own)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _settle(pairs: Sequence[tuple[Ticket, Answer | Exception]]) -> None:
-    for ticket, result in pairs:
-        if ticket.future.done():
-            continue
-        if isinstance(result, Exception):
-            ticket.future.set_exception(result)
-        else:
-            ticket.future.set_result(result)

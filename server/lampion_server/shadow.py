@@ -12,7 +12,7 @@ import numpy as np
 from lampion_server.caller import Priority
 from lampion_server.datatypes import Array
 from lampion_server.described import Computing
-from lampion_server.scheduler import Arrays, Names
+from lampion_server.tickets import Arrays, Names
 
 AT_ONCE = 8  # copies under way; the shadow may fall behind, the answers may not
 PATIENCE = 10.0  # seconds that a copy may take

@@ -16,8 +16,9 @@ from lampion_edge import TensorSpec
 from lampion_server.datatypes import from_bytes
 from lampion_server.errors import UnsupportedError
 from lampion_server.infer import InferRequest, Wanted, check_outputs, top_classes
-from lampion_server.scheduler import Answer
+from lampion_server.protocol import read_request
 from lampion_server.statistics import Statistics
+from lampion_server.tickets import Answer
 
 LENGTH = "Inference-Header-Content-Length"
 
@@ -63,6 +64,18 @@ def test_requests_that_differ_in_their_numbers_alone(server: Any) -> None:
     assert (refused.status_code, refused.json()["field"]) == (400, "inputs[0].datatype")
     again = server.client.post("/v2/models/echo_float/infer", **binary("FP32", rows[0]))
     assert again.json()["outputs"][0]["data"] == rows[0].ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"), [([0.5] * 400, True), ([[0.5] * 400], False), ([0.5], False)], ids=["long", "nested", "short"]
+)
+def test_only_heads_without_numbers_are_kept(data: list[Any], kept: bool) -> None:
+    """Whatever a model knows to fit stays in memory."""
+    text = json.dumps(
+        {"inputs": [{"name": "x", "datatype": "FP32", "shape": list(np.shape(data)), "data": data}]}
+    ).encode()
+    first, second = read_request(text), read_request(text)
+    assert (first.like is not None) == (first.like is second.like is not None) == kept
 
 
 @pytest.mark.parametrize(

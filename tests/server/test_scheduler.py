@@ -17,7 +17,8 @@ from lampion_edge import TensorSpec
 from lampion_server.cores import Cores
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
 from lampion_server.later import Later
-from lampion_server.scheduler import Answer, Scheduler, can_batch
+from lampion_server.scheduler import Scheduler, can_batch
+from lampion_server.tickets import Answer
 
 
 class Gate:

@@ -25,7 +25,7 @@ from lampion_server.model import Model
 from lampion_server.pipelines.crop import cropped
 from lampion_server.pipelines.declaration import Ask, Crop, Wire
 from lampion_server.pipelines.wiring import Wiring, main_output
-from lampion_server.scheduler import Answer, Arrays, Inputs, Names
+from lampion_server.tickets import Answer, Arrays, Inputs, Names
 
 Lease = Callable[[str, str | None], AbstractContextManager[Model]]
 Look = Callable[[str, str | None], Model]

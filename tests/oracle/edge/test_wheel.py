@@ -216,7 +216,7 @@ def test_what_goes_and_what_stays(tmp_path: Path) -> None:
     (package / "inner").mkdir(parents=True)
     for name in ("pyproject.toml", "hatch_build.py", "README.md"):
         shutil.copy(ROOT / "edge" / name, project)
-    (package / "__init__.py").write_text('"""Stays."""\n_HOMES = {"Public": "inner.tricky"}\n')
+    (package / "__init__.py").write_text('"""Stays."""\n_HOMES = {"Public": ".inner.tricky"}\n')
     (package / "inner/tricky.py").write_text(TRICKY)
     (package / "tricky.py").write_text('class Public:\n    """Goes: another one of this name."""\n')
     wheel = zipfile.ZipFile(built(project, tmp_path))
