@@ -32,6 +32,15 @@ with room() if sys.argv[1] == "room" else nullcontext():
         bytearray(megabytes << 20)
 print(faults() - before, resident() - start)
 """
+AFTERWARDS = """
+from lampion_edge.bench_worker import resident
+from lampion_edge.heap import room
+with room():
+    pass
+before = resident()
+bytearray(20 << 20)
+print(resident() - before)
+"""
 MARKED = """
 import re
 from lampion_edge.heap import room
@@ -58,6 +67,10 @@ def test_room_spares_page_faults_and_leaves_nothing_behind() -> None:
     (plain, _), (roomy, left) = (map(int, run(GROWING, kind)) for kind in ("plain", "room"))
     assert roomy < plain / 2
     assert left < 1_000_000
+
+
+def test_afterwards_what_is_freed_is_handed_back_as_ever() -> None:
+    assert int(run(AFTERWARDS)[0]) < 1_000_000
 
 
 def test_the_kernel_makes_no_huge_pages_of_what_was_handed_back() -> None:

@@ -26,13 +26,39 @@ for _ in range(3):
 print(sizes[-1] - sizes[0])
 """
 
+IDLE = """
+import sys, time
+import numpy as np
+from lampion_edge import Session
+session, x = Session(sys.argv[1], threads=2, spinning=True), np.ones((1500, 1500), np.float32)
+used = []
+for _ in range(5):
+    session(x)
+    before = time.process_time()
+    time.sleep(0.2)
+    used.append(time.process_time() - before)
+print(min(used))
+"""
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
 def test_a_session_that_is_dropped_leaves_nothing_behind(build: Callable[..., bytes], tmp_path: Path) -> None:
-    spec = {"x": (TensorProto.FLOAT, [1, 1500])}
+    assert float(run(DROPPED, product(build, tmp_path))) < 2_000_000
+
+
+def test_threads_spin_during_a_call_alone(build: Callable[..., bytes], tmp_path: Path) -> None:
+    """Processor time: what two idle threads would burn is told by no clock on the wall."""
+    assert float(run(IDLE, product(build, tmp_path))) < 0.005
+
+
+def product(build: Callable[..., bytes], folder: Path) -> Path:
+    """x @ w, with 9 MB of weights."""
     weights = {"w": np.random.default_rng(0).standard_normal((1500, 1500)).astype(np.float32)}
-    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
-    (tmp_path / "m.onnx").write_bytes(build(nodes, spec, {"y": (TensorProto.FLOAT, [1, 1500])}, weights))
-    command = [sys.executable, "-c", DROPPED, tmp_path / "m.onnx"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 2_000_000
+    x, y = ({name: (TensorProto.FLOAT, ["batch", 1500])} for name in "xy")
+    path = folder / "m.onnx"
+    path.write_bytes(build([helper.make_node("MatMul", ["x", "w"], ["y"])], x, y, weights))
+    return path
+
+
+def run(code: str, model: Path) -> str:
+    return subprocess.run([sys.executable, "-c", code, model], capture_output=True, text=True, check=True).stdout

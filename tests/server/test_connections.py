@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +64,17 @@ def test_who_never_finishes_is_hung_up_on(port: int) -> None:
     connections[0].sendall(LINE)
     answers = [heard(connection) for connection in connections]  # or a timeout of the socket, which fails the test
     assert [answer[9:12] for answer in answers] == [b"", b"", b"", b"", b"", b"408", b"408"]
+    assert all(b"\r\nconnection: close\r\n" in answer.lower() for answer in answers[-2:])
+
+
+def test_a_body_that_ends_after_its_answer_leaves_an_idle_connection(port: int) -> None:
+    """It is kept for longer than somebody may take to finish what he says."""
+    with connected(port, WHOLE.replace(b"iris", b"nobody")[:-5]) as connection:
+        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
+        connection.sendall(REQUEST[-5:])
+        time.sleep(3)  # three times as much
+        connection.sendall(WHOLE)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_slow_head_doesnt_gain_time_by_trickling(port: int) -> None:
