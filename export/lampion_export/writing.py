@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from lampion_edge import METADATA_CARD, METADATA_GOLDEN, Card, EdgeError, Golden, ModelFile, Session
@@ -167,9 +168,14 @@ def _session(path: Path, target: Path) -> Session:
 
 
 def _golden(function: Callable[..., Any] | Reference, session: Session, example: Example, dynamic: Dynamic) -> Golden:
-    """The example's first rows, where its batch may vary, with what ran eagerly on them."""
-    batched = {name for name, axes in dynamic.items() if 0 in axes}
-    inputs = {name: array[:GOLDEN_ROWS] if name in batched else array for name, array in example.items()}
+    """The example's first rows, where its batch may vary (in every dim of that name), with what ran eagerly on them."""
+    rows = {axes[0] for axes in dynamic.values() if 0 in axes}
+
+    def first(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        cut = {dim for dim, axis in dynamic.get(name, {}).items() if axis in rows}
+        return array[tuple(slice(GOLDEN_ROWS if dim in cut else None) for dim in range(array.ndim))]
+
+    inputs = {name: first(name, array) for name, array in example.items()}
     outputs = run_eagerly(function, inputs, [spec.name for spec in session.outputs])
     atol = max(allowance(array, 1e-4, 1e-5) for array in outputs.values())
     return Golden(((inputs, outputs),), rtol=1e-3, atol=atol)
