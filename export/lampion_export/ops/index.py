@@ -55,51 +55,42 @@ def _spread(g: Graph, x: ir.Value, shape: list[Size], dim: int, step: int) -> ir
 @converts(i.Index)
 def index(g: Graph, op: i.Index, x: ir.Value, *indices: ir.Value) -> ir.Value:
     """Several indices become one into their dims, flattened."""
-    if len(indices) == 1:
-        return g.op("Gather", x, indices[0], axis=op.dim)
     shape, last = g.shape_of(x), op.dim + len(indices)
-    flat: ir.Value | None = None
-    for one, size in zip(indices, shape[op.dim : last], strict=True):
-        place = _from_front(g, one, size)
-        flat = (
-            place
-            if flat is None
-            else g.op("Add", g.op("Mul", flat, g.size(size), dtype=np.int64), place, dtype=np.int64)
-        )
-    merged = g.reshape(x, (*shape[: op.dim], numel(shape[op.dim : last]), *shape[last:]))
-    return g.op("Gather", merged, flat, axis=op.dim)
+    merged = (*shape[: op.dim], numel(shape[op.dim : last]), *shape[last:])
+    x = x if len(indices) == 1 else g.reshape(x, merged)
+    return g.op("Gather", x, _flat(g, indices, shape[op.dim : last]), axis=op.dim)
 
 
 @converts(i.IndexAdd)
 def index_add(g: Graph, op: i.IndexAdd, x: ir.Value, *indices: ir.Value) -> ir.Value:
-    """ScatterND wants the indexed dims in front."""
-    shapes = [g.shape_of(one) for one in indices]
-    middle = broadcast_shapes(*shapes)
+    """By ScatterElements, though ScatterND adds whole rows: with two threads onnxruntime's loses what it adds to one twice."""
+    middle = broadcast_shapes(*map(g.shape_of, indices))
     last = op.dim + len(indices)
-    rank, old = len(g.shape_of(x)), list(range(len(op.shape)))
-    front = old[op.dim : last] + old[: op.dim] + old[last:]
-    places = g.op("Concat", *[_column(g, one, middle) for one in indices], axis=-1, dtype=np.int64)
-    moved = list(range(rank))
-    moved = moved[op.dim : op.dim + len(middle)] + moved[: op.dim] + moved[op.dim + len(middle) :]
-    x = x if op.dim == 0 else g.op("Transpose", x, perm=moved, dtype=x.dtype)
+    before, after = tuple(op.shape[: op.dim]), tuple(op.shape[last:])
+    x = g.reshape(x, (*before, numel(middle), *after))
+    places = g.reshape(_flat(g, indices, op.shape[op.dim : last]), (numel(middle), *(1 for _ in after)))
+    places = g.op("Expand", places, g.shape((*before, numel(middle), *after)), dtype=np.int64)
     assert x.dtype is not None
-    zeros = g.op(
-        "Expand", g.constant(np.array(0, x.dtype.numpy())), g.shape(tuple(op.shape[d] for d in front)), dtype=x.dtype
-    )
-    total = g.op("ScatterND", zeros, places, x, reduction="add", dtype=x.dtype)
-    return total if op.dim == 0 else g.op("Transpose", total, perm=[front.index(d) for d in old])
+    zero = g.constant(np.array(0, x.dtype.numpy()))
+    zeros = g.op("Expand", zero, g.shape((*before, numel(op.shape[op.dim : last]), *after)), dtype=x.dtype)
+    total = g.op("ScatterElements", zeros, places, x, axis=op.dim, reduction="add", dtype=x.dtype)
+    return g.reshape(total, tuple(op.shape))
+
+
+def _flat(g: Graph, indices: tuple[ir.Value, ...], sizes: Shape) -> ir.Value:
+    """One index into dims of these sizes, flattened; a single one as it is, negative places and all."""
+    if len(indices) == 1:
+        return indices[0]
+    flat, *others = [_from_front(g, one, size) for one, size in zip(indices, sizes, strict=True)]
+    for place, size in zip(others, sizes[1:], strict=True):
+        flat = g.op("Add", g.op("Mul", flat, g.size(size), dtype=np.int64), place, dtype=np.int64)
+    return flat
 
 
 def _from_front(g: Graph, places: ir.Value, size: Size) -> ir.Value:
     """Negative places counted from the front."""
     negative = g.op("Less", places, g.constant(np.array(0, np.int64)))
     return g.op("Where", negative, g.op("Add", places, g.size(size), dtype=np.int64), places, dtype=np.int64)
-
-
-def _column(g: Graph, places: ir.Value, shape: Shape) -> ir.Value:
-    """An index as one column of a table of indices."""
-    wide = g.op("Expand", places, g.shape(shape), dtype=np.int64)
-    return g.reshape(wide, (*shape, 1))
 
 
 @converts(i.Gather)
