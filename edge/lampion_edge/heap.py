@@ -6,38 +6,41 @@ import ctypes
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
+from time import perf_counter
 
 import numpy as np
 
 # Of malloc.h and mman.h.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
-_NO_HUGE_PAGES = 15
+_NO_HUGE_PAGES, _PAGES_NOW = 15, 23
 
 _LARGEST = 2**25  # the most that mallopt takes for the first of the two
 _ROOM = 2 * _LARGEST
 _BLOCK = _LARGEST - 2**20
 _KEPT = 2**23
+_COPIES = 3  # of its weights, which a model passes through
+_HUGE = 2**21
 
 
 @contextmanager
-def room() -> Iterator[None]:
-    """Memory to load a model in: kept while that frees it and asks for more, on huge pages; what is left is handed back.
+def room(size: int) -> Iterator[None]:
+    """Memory to load a model of `size` bytes in: kept while that frees it and asks for more, and handed back afterwards.
 
-    A model passes through several copies of its weights; clearing fresh pages for each, 4 kB at a time, takes half of the
-    time. So malloc keeps large blocks, which it would map one by one, and two of them are put at the end of its heap for
-    what is loaded to take their place: numpy asks for huge pages there, as it does for any large array. Neither is ever
-    written to. Afterwards malloc keeps what is free at an end up to 8 MB: a camera's frame, not a model.
+    Clearing fresh pages for each copy of the weights, 4 kB at a time, takes half of the time. So malloc keeps large blocks,
+    which it would map one by one, and two of them are put at the end of its heap for what is loaded to take their place, with
+    pages that are already there. Afterwards malloc keeps what is free at an end up to 8 MB: a camera's frame, not a model.
     """
     keeps = _set(_MMAP_THRESHOLD, _LARGEST) and _set(_TRIM_THRESHOLD, _ROOM)
-    starts = _blocks() if keeps else []
+    starts = _blocks(_COPIES * size) if keeps and size > _HUGE else []
     try:
         yield
     finally:
         if keeps:
             _set(_TRIM_THRESHOLD, _KEPT)
         give_back()
-        for start in starts:
-            _plain(start, _BLOCK)
+        for start in starts:  # the kernel would make huge pages by itself, out of pages that were just handed back
+            _advise(start, _BLOCK, _NO_HUGE_PAGES)
 
 
 def give_back() -> None:
@@ -48,15 +51,43 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _blocks() -> list[int]:
-    """Where the two blocks were; none where memory is promised only once it is there."""
+def _blocks(size: int) -> list[int]:
+    """Where the two blocks were, with pages for `size` bytes; none where memory is promised only once it is there."""
     blocks: list[np.ndarray[tuple[int], np.dtype[np.uint8]]] = []
     with suppress(MemoryError):
         blocks += [np.empty(_BLOCK, np.uint8) for _ in range(2)]
     starts = [block.ctypes.data for block in blocks]
+    _fill(starts, size)
     while blocks:  # from the end, so that each joins what is free behind it
         blocks.pop()
     return starts
+
+
+def _fill(starts: list[int], size: int) -> None:
+    """Has pages for `size` bytes put there: huge ones, which numpy asks for as in any large array, while they are worth it.
+
+    They are made ten times faster than small ones; but in a virtual machine to which its host gives memory only as it is
+    touched, such a page may take 4 ms. Small ones were mostly in use before.
+    """
+    huge, limit = True, 0.0
+    for start in starts:
+        place, end = start, start + min(size, _BLOCK)
+        size -= end - start
+        if not limit:
+            place = (start + _HUGE) // _HUGE * _HUGE + _HUGE
+            _advise(start, place - start, _NO_HUGE_PAGES)
+            limit = _seconds(start, place - start) * _HUGE / (place - start)
+        while huge and place + _HUGE <= end:
+            huge = _seconds(place, _HUGE) < limit
+            place += _HUGE
+        _advise(place, start + _BLOCK - place, _NO_HUGE_PAGES)
+        _seconds(place, end - place)
+
+
+def _seconds(start: int, size: int) -> float:
+    """How long it took until pages were there; for ever where the kernel doesn't know the wish (Linux before 5.14)."""
+    before = perf_counter()
+    return perf_counter() - before if _advise(start, size, _PAGES_NOW) else inf
 
 
 def _set(parameter: int, value: int) -> bool:
@@ -66,11 +97,12 @@ def _set(parameter: int, value: int) -> bool:
     return False
 
 
-def _plain(start: int, size: int) -> None:
-    """No huge pages here from now on: the kernel would make them by itself, out of pages that were just handed back."""
+def _advise(start: int, size: int, wish: int) -> bool:
+    """Whether the kernel does as wished with these pages."""
     first = start // mmap.PAGESIZE * mmap.PAGESIZE
     with _where_it_exists():
-        ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(size), _NO_HUGE_PAGES)
+        return not ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(start + size - first), wish)
+    return False
 
 
 def _where_it_exists() -> suppress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +85,14 @@ def write_mapped(model: str, target: str) -> None:
 
 
 class Runtime:
-    """A model loaded by onnxruntime on the CPU; concurrent `run`s are safe. Raises ModelError if it can't be loaded."""
+    """A model loaded by onnxruntime on the CPU; concurrent `run`s are safe. Raises ModelError if it can't be loaded.
 
-    def __init__(self, model: str | bytes, name: str, settings: Settings) -> None:
+    `before` is called when all else is ready, the last thing before onnxruntime sees the model; what it raises passes.
+    """
+
+    def __init__(
+        self, model: str | bytes, name: str, settings: Settings, before: Callable[[], None] | None = None
+    ) -> None:
         onnxruntime = library()
         from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument  # type: ignore[import-untyped]
 
@@ -100,12 +105,14 @@ class Runtime:
         for key, value in settings.entries.items():
             options.add_session_config_entry(key, value)
         source = settings.mapped or model
-        try:
-            with room():
+        with room(0 if settings.mapped else _size(model)):
+            if before:
+                before()
+            try:
                 self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        # onnxruntime's exceptions share no base but Exception.
-        except Exception as error:
-            raise ModelError(f"{name}: onnxruntime can't load it: {_sentence(error)}") from error
+            # onnxruntime's exceptions share no base but Exception.
+            except Exception as error:
+                raise ModelError(f"{name}: onnxruntime can't load it: {_sentence(error)}") from error
         self._invalid_argument: type[Exception] = InvalidArgument
         self.inputs = [_spec(argument) for argument in self._session.get_inputs()]
         self.outputs = [_spec(argument) for argument in self._session.get_outputs()]
@@ -128,6 +135,10 @@ class Runtime:
         except Exception as error:
             raise RunError(f"the model failed while it computed: {_sentence(error)}") from error
         return outputs
+
+
+def _size(model: str | bytes) -> int:
+    return len(model) if isinstance(model, bytes) else os.path.getsize(model)
 
 
 def _spec(argument: Any) -> TensorSpec:

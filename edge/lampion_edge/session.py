@@ -18,7 +18,7 @@ from lampion_edge.errors import CardError, InputError, ModelError
 from lampion_edge.labels import Label
 from lampion_edge.model_file import ModelFile
 from lampion_edge.opening import started
-from lampion_edge.runtime import Runtime, Settings, library
+from lampion_edge.runtime import Runtime, Settings
 from lampion_edge.threads import good_threads
 from lampion_edge.tuning import find
 
@@ -85,12 +85,11 @@ class Session:
     def _open(self, model: str | Path | bytes, verify_checksum: bool) -> None:
         name, source, file = _read(model)
         card = Card.from_json(file.metadata[METADATA_CARD]) if METADATA_CARD in file.metadata else None
-        if card and verify_checksum:
-            _expect_whole(name, file, card.checksum)
+        whole = _hashed(name, file, card.checksum) if card and verify_checksum else None
         _ = file.data_files  # raises for weights outside the model's folder, which onnxruntime would read
         self._golden = file.metadata.get(METADATA_GOLDEN)
         del file  # its pages were read to be hashed; they needn't stay in memory beside what is loaded
-        self._runtime = Runtime(source, name, self.settings)
+        self._runtime = Runtime(source, name, self.settings, whole)
         self.inputs = _described(self._runtime.inputs, card.inputs if card else None, "inputs")
         self.outputs = _described(self._runtime.outputs, card.outputs if card else None, "outputs")
         self.card = card or Card.tensor(self.inputs, self.outputs, name=Path(name).stem)
@@ -242,21 +241,23 @@ def _read(model: str | Path | bytes) -> tuple[str, str | bytes, ModelFile]:
     return "model", bytes(model), ModelFile.parse(model)
 
 
-def _expect_whole(name: str, file: ModelFile, checksum: str) -> None:
-    """Raises ModelError if the graph isn't the one with this checksum, before onnxruntime sees it.
+def _hashed(name: str, file: ModelFile, checksum: str) -> Callable[[], None]:
+    """Has the graph hashed by another thread. What comes back raises ModelError if it isn't the one with this checksum.
 
-    Hashing takes a core of its own, while this one imports onnxruntime: for as long as that takes, no other thread gets to
-    run Python, so what hashing needs of it comes before.
+    While onnxruntime is imported no other thread gets to run Python, so what hashing needs of it comes before.
     """
     import hashlib  # noqa: F401
 
     state = beside(file.checksum_state, checksum)
-    library()
-    if state() == "differs":
-        raise ModelError(
-            f"{name}: the graph is not the one its card describes ({checksum[:23]}...)",
-            hint="the file is damaged or was changed after export: copy or export it again",
-        )
+
+    def expect_whole() -> None:
+        if state() == "differs":
+            raise ModelError(
+                f"{name}: the graph is not the one its card describes ({checksum[:23]}...)",
+                hint="the file is damaged or was changed after export: copy or export it again",
+            )
+
+    return expect_whole
 
 
 def _described(

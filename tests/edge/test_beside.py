@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from threading import get_ident
 
 import pytest
@@ -17,3 +18,21 @@ def test_an_error_comes_where_the_result_is_asked_for() -> None:
     result = beside(int, "three")
     with pytest.raises(ValueError, match="three"):
         result()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux's")
+def test_the_work_is_kept_off_the_core_of_who_waits_for_it() -> None:
+    mine = os.sched_getaffinity(0)
+    others = beside(os.sched_getaffinity, 0)()
+    assert (others < mine, len(others)) == (len(mine) > 1, max(1, len(mine) - 1))
+    assert os.sched_getaffinity(0) == mine
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux's")
+def test_a_single_core_does_it_all() -> None:
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(mine)})
+    try:
+        assert beside(os.sched_getaffinity, 0)() == {min(mine)}
+    finally:
+        os.sched_setaffinity(0, mine)
