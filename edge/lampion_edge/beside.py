@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import ParamSpec, TypeVar
 
@@ -19,17 +20,16 @@ def beside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[
     """
     results: list[T] = []
     errors: list[BaseException] = []
-    core = _core()
 
     def kept() -> None:
         try:
-            _leave(core)
             results.append(work(*args, **kwargs))
         except BaseException as error:  # raised where the result is asked for
             errors.append(error)
 
     thread = Thread(target=kept, daemon=True)
     thread.start()
+    _part(thread)
 
     def result() -> T:
         thread.join()
@@ -40,19 +40,12 @@ def beside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[
     return result
 
 
-def _core() -> int:
-    """The one that this thread is on; -1 on systems that don't tell."""
-    try:
-        return int(ctypes.CDLL(None).sched_getcpu())
-    except (OSError, TypeError, AttributeError):
-        return -1
-
-
-def _leave(core: int) -> None:
-    """Keeps this thread off a core, if it may use others.
+def _part(thread: Thread) -> None:
+    """Keeps a thread off the core that this one is on, if it may use others.
 
     For a tenth of a second after numpy was imported, the threads of its BLAS wait on all cores but one, burning them. The
     kernel sees none idle, and would leave a new thread on the core of the one that started it, in the way of its work.
     """
-    if core >= 0 and (others := os.sched_getaffinity(0) - {core}):
-        os.sched_setaffinity(0, others)
+    with suppress(OSError, TypeError, AttributeError):  # it is over by now, or this system has no such functions
+        if others := os.sched_getaffinity(0) - {ctypes.CDLL(None).sched_getcpu()}:
+            os.sched_setaffinity(thread.native_id or 0, others)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Everything that is an error for onnxruntime also reaches us as an exception; said twice it would only be noise.
 _FATAL = 4
 
+_SPINS_BRIEFLY = (1, 26)  # before, onnxruntime's threads spin for a fixed number of turns: for milliseconds
+_BRIEFLY = "20"
+
 _NUMPY_NAMES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
@@ -35,8 +38,9 @@ _NUMPY_NAMES = {
 class Settings:
     """How a model is run: `threads` inside one operator, `inter_threads` on several at once.
 
-    `spinning` lets threads that wait during a call burn CPU for less latency, `arena` keeps what an operator frees for the
-    next one and the next call. `mapped` is a copy in onnxruntime's own format, whose weights are read from the disk when
+    `spinning` lets threads that wait during a call burn CPU until it ends, for less latency; else they go to sleep after 20
+    microseconds, by which the next operator has mostly begun. `arena` keeps what an operator frees for the next one and the
+    next call. `mapped` is a copy in onnxruntime's own format, whose weights are read from the disk when
     they are first used; `prepacked` has them copied once more, into the order that matrix products like best.
     """
 
@@ -47,12 +51,15 @@ class Settings:
     mapped: str | None = None
     prepacked: bool = True
 
-    @property
-    def entries(self) -> dict[str, str]:
-        """What onnxruntime calls them (onnxruntime_session_options_config_keys.h)."""
-        entries = {f"session.{pool}.allow_spinning": str(int(self.spinning)) for pool in ("intra_op", "inter_op")}
-        if self.spinning:  # between calls it would only heat the board
-            entries |= {"session.force_spinning_stop": "1"}
+    def entries(self, version: str) -> dict[str, str]:
+        """What this version of onnxruntime calls them (onnxruntime_session_options_config_keys.h)."""
+        pools = ("intra_op", "inter_op")
+        briefly = not self.spinning and tuple(map(int, version.split(".")[:2])) >= _SPINS_BRIEFLY
+        spins = str(int(self.spinning or briefly))
+        entries = {f"session.{pool}.allow_spinning": spins for pool in pools}
+        if briefly:
+            entries |= {f"session.{pool}.spin_duration_us": _BRIEFLY for pool in pools}
+        entries |= {"session.force_spinning_stop": spins}  # between calls it would only heat the board
         if self.mapped:
             entries |= {"session.use_memory_mapped_ort_model": "1", "session.use_ort_model_bytes_for_initializers": "1"}
         return entries | ({} if self.prepacked else {"session.disable_prepacking": "1"})
@@ -102,7 +109,7 @@ class Runtime:
         options.enable_cpu_mem_arena = settings.arena
         # It would plan the memory for each shape of the inputs it has seen; the arena alone is as fast and takes less.
         options.enable_mem_pattern = False
-        for key, value in settings.entries.items():
+        for key, value in settings.entries(onnxruntime.__version__).items():
             options.add_session_config_entry(key, value)
         source = settings.mapped or model
         with room(0 if settings.mapped else _size(model)):
