@@ -50,8 +50,8 @@ class Session:
     A folder that `lampion-edge update` keeps stands for the version that is current in it.
 
     `threads` work inside one operator (default: the fast cores this process may use), `inter_threads` on several
-    operators at once. `spinning` lets threads that wait during a call burn CPU for less latency, `arena` keeps freed
-    memory for the next call; `settings` are all of them at once. Where nothing is given, and `lampion-edge tune` measured
+    operators at once. `spinning` lets threads that wait burn CPU until a call ends, `arena` keeps freed memory for the
+    next call; `settings` are all of them at once. Where nothing is given, and `lampion-edge tune` measured
     this file on this board, what it found is used. The attribute `settings` says what is.
 
     Raises ModelError if the file is missing, no ONNX, refused by onnxruntime, or, with `verify_checksum`, if its graph
@@ -85,8 +85,11 @@ class Session:
     def _open(self, model: str | Path | bytes, verify_checksum: bool) -> None:
         name, source, file = _read(model)
         card = Card.from_json(file.metadata[METADATA_CARD]) if METADATA_CARD in file.metadata else None
-        whole = _hashed(name, file, card.checksum) if card and verify_checksum else None
-        _ = file.data_files  # raises for weights outside the model's folder, which onnxruntime would read
+        whole = None
+        if card and card.checksum and verify_checksum:
+            whole = _hashed(name, file, card.checksum)
+        else:
+            _ = file.data_files  # raises for weights outside the model's folder, which onnxruntime would read
         self._golden = file.metadata.get(METADATA_GOLDEN)
         del file  # its pages were read to be hashed; they needn't stay in memory beside what is loaded
         self._runtime = Runtime(source, name, self.settings, whole)
@@ -242,7 +245,7 @@ def _read(model: str | Path | bytes) -> tuple[str, str | bytes, ModelFile]:
 
 
 def _hashed(name: str, file: ModelFile, checksum: str) -> Callable[[], None]:
-    """Has the graph hashed by another thread. What comes back raises ModelError if it isn't the one with this checksum.
+    """Has the graph hashed by another thread. What comes back raises ModelError for another checksum, or as `data_files`.
 
     While onnxruntime is imported no other thread gets to run Python, so what hashing needs of it comes before.
     """
