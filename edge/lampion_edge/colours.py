@@ -54,15 +54,14 @@ def _laid_over(band: Array, background: Array) -> Array:
 # --- Pillow's images ---
 
 
-def flat_image(image: Image, preprocessing: Preprocessing) -> Array:
-    """A Pillow image of any mode as uint8 [height, width, 1 or 3], without transparency."""
+def flat_image(image: Image, preprocessing: Preprocessing) -> Image:
+    """A Pillow image of any mode in the card's, RGB or L, without transparency."""
     image = _eight_bits(image)
     if image.has_transparency_data:
         canvas = pillow("Image").new("RGBA", image.size, (*preprocessing.background, 255))
         canvas.alpha_composite(image.convert("RGBA"))
         image = canvas
-    array = np.asarray(image if image.mode == preprocessing.color else image.convert(preprocessing.color))
-    return array.reshape(*array.shape[:2], -1)
+    return image if image.mode == preprocessing.color else image.convert(preprocessing.color)
 
 
 def _eight_bits(image: Image) -> Image:

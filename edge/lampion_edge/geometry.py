@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +11,16 @@ from lampion_edge.card import Preprocessing, Resize
 from lampion_edge.colours import grey
 from lampion_edge.errors import ImageError
 from lampion_edge.golden import Array
+from lampion_edge.pillow import as_array, pillow, size_of
 from lampion_edge.resampling import resized
+
+if TYPE_CHECKING:
+    from lampion_edge.pillow import Pixels
 
 # Orientations whose rows, and whose columns, run backwards once those of 5 to 8 were swapped.
 _MIRRORED, _UPSIDE_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)
+# What Pillow calls the way back from each.
+_TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,13 @@ class Draft:
         return left, top, left + across * crop[1], top + down * crop[0]
 
 
-def upright(array: Array, orientation: int) -> Array:
-    """The image [height, width, channel] turned and mirrored so that EXIF orientation 1 to 8 is undone."""
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """The photo turned and mirrored so that EXIF orientation 1 to 8 is undone."""
+    if orientation == 1:
+        return pixels
+    if not isinstance(pixels, np.ndarray):
+        return pixels.transpose(pillow("Image").Transpose[_TURNS[orientation - 2]])
+    array = pixels
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     rows = -1 if orientation in _UPSIDE_DOWN else 1
@@ -53,21 +65,23 @@ def upright(array: Array, orientation: int) -> Array:
     return array[::rows, ::columns]
 
 
-def fit(array: Array, preprocessing: Preprocessing, max_pixels: int, draft: Draft | None = None) -> Array:
-    """uint8 [height, width, channel] resized, then cropped, as the card says; what a `draft` loses in the crop isn't
-    even resized.
+def fit(pixels: Pixels, preprocessing: Preprocessing, max_pixels: int, draft: Draft | None = None) -> Array:
+    """uint8 [height, width, channel]: the photo resized, then cropped, as the card says.
 
-    Raises ImageError if that would exceed `max_pixels`.
+    What a `draft` loses in the crop isn't even resized. Raises ImageError for more than `max_pixels`.
     """
     if preprocessing.resize is not None:
-        array = _resized(array, preprocessing, preprocessing.resize, max_pixels, draft)
+        pixels = _resized(pixels, preprocessing, preprocessing.resize, max_pixels, draft)
+    array = as_array(pixels)
     if preprocessing.crop is not None:
         array = _centred(array, preprocessing.crop, preprocessing.background)
     return array
 
 
-def _resized(array: Array, preprocessing: Preprocessing, resize: Resize, max_pixels: int, draft: Draft | None) -> Array:
-    have_height, have_width = draft.size if draft else array.shape[:2]
+def _resized(
+    pixels: Pixels, preprocessing: Preprocessing, resize: Resize, max_pixels: int, draft: Draft | None
+) -> Pixels:
+    have_height, have_width = draft.size if draft else size_of(pixels)
     height, width = _target(have_height, have_width, resize)
     if height * width > max_pixels:
         raise ImageError(
@@ -78,10 +92,10 @@ def _resized(array: Array, preprocessing: Preprocessing, resize: Resize, max_pix
         crop = preprocessing.crop
         inside = crop is not None and resize.rule != "contain" and crop[0] <= height and crop[1] <= width
         size = crop if crop and inside else (height, width)
-        array = resized(array, *size, resize.interpolation, draft.middle((height, width), size))
+        pixels = resized(pixels, *size, resize.interpolation, draft.middle((height, width), size))
     elif (height, width) != (have_height, have_width):
-        array = resized(array, height, width, resize.interpolation)
-    return _centred(array, resize.size, preprocessing.background) if resize.rule == "contain" else array
+        pixels = resized(pixels, height, width, resize.interpolation)
+    return _centred(as_array(pixels), resize.size, preprocessing.background) if resize.rule == "contain" else pixels
 
 
 def _target(height: int, width: int, resize: Resize) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from lampion_edge.geometry import Draft, fit, upright
 from lampion_edge.golden import Array
 from lampion_edge.image_file import File, draft, one_sentence, opened, orientation, without_pillow
 from lampion_edge.pillow import has_pillow
+
+if TYPE_CHECKING:
+    from lampion_edge.pillow import Pixels
 
 MAX_PIXELS = 100_000_000
 Photo = File | Array
@@ -30,12 +34,12 @@ def decode(photo: Photo, preprocessing: Preprocessing, *, max_pixels: int = MAX_
     if not isinstance(photo, (str, Path, bytes, bytearray, memoryview)):
         raise ImageError(f"photo: expected a path, bytes or a uint8 array, got {type(photo).__name__}")
     name = str(photo) if isinstance(photo, (str, Path)) else "photo"
-    array, turn, drafted = _read(photo, name, preprocessing, max_pixels)
+    pixels, turn, drafted = _read(photo, name, preprocessing, max_pixels)
     with one_sentence(name):
-        return np.array(fit(upright(array, turn), preprocessing, max_pixels, drafted))
+        return np.array(fit(upright(pixels, turn), preprocessing, max_pixels, drafted))
 
 
-def _read(photo: File, name: str, preprocessing: Preprocessing, max_pixels: int) -> tuple[Array, int, Draft | None]:
+def _read(photo: File, name: str, preprocessing: Preprocessing, max_pixels: int) -> tuple[Pixels, int, Draft | None]:
     """An image file in the colours of the card, not turned yet, its orientation, and what is known of a draft."""
     turns = preprocessing.orientation == "exif"
     if not has_pillow():

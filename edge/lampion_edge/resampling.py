@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lampion_edge.golden import Array
-from lampion_edge.pillow import has_pillow, pillow
+from lampion_edge.pillow import as_array, as_image, has_pillow, pillow
+
+if TYPE_CHECKING:
+    from lampion_edge.pillow import Pixels
 
 # A photo more than this many times too large is first averaged over whole blocks, which is cheap, down to this.
 _REDUCING_GAP = 3.0
@@ -16,23 +20,18 @@ _BITS = 22
 
 
 def resized(
-    array: Array, height: int, width: int, interpolation: str, box: tuple[float, float, float, float] | None = None
+    pixels: Pixels, height: int, width: int, interpolation: str, box: tuple[float, float, float, float] | None = None
 ) -> Array:
     """uint8 [height, width(, channel)] at another size; shrinking is antialiased. The same bytes with and without Pillow.
 
     `interpolation` is "nearest", "bilinear", "bicubic" or "lanczos". A `box` (left, top, right, bottom) is the part to
     take instead of the whole; it needs Pillow.
     """
-    if box is None and not has_pillow():
-        return plain(array, height, width, interpolation)
-    image = pillow("Image").fromarray(np.ascontiguousarray(array.reshape(array.shape[:2] + _colours(array))))
+    if isinstance(pixels, np.ndarray) and box is None and not has_pillow():
+        return plain(pixels, height, width, interpolation)
     filter = pillow("Image").Resampling[interpolation.upper()]
-    result = np.asarray(image.resize((width, height), filter, box, _REDUCING_GAP))
-    return result.reshape(height, width, *array.shape[2:])
-
-
-def _colours(array: Array) -> tuple[int, ...]:
-    return () if array.shape[2:] == (1,) else array.shape[2:]
+    result = as_array(as_image(pixels).resize((width, height), filter, box, _REDUCING_GAP))
+    return result[..., 0] if isinstance(pixels, np.ndarray) and pixels.ndim == 2 else result
 
 
 def plain(array: Array, height: int, width: int, interpolation: str) -> Array:
