@@ -3,7 +3,8 @@
     python benchmarks/edge
 
 installs each into a fresh environment below ~/.cache/lampion/benchmarks, converts one model for all of them, measures each in
-processes of its own, in turns, prints the table and writes docs/performance-edge.md. Takes a few minutes and the network.
+processes of its own, in shuffled turns, prints the table and writes docs/performance-edge.md. Takes a few minutes and the
+network.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +59,7 @@ def main() -> None:
     )
     results: Results = {name: {"rounds": []} for name in ROWS}
     for turn in range(args.rounds + 1):
-        for name in ROWS:
+        for name in random.sample(list(ROWS), len(ROWS)):
             engine = "lampion" if name == "tuned" else name
             home = tuned if name == "tuned" else folder / "untuned"
             found = measured(pythons[engine], engine, models[engine], args.seconds, home)
@@ -142,8 +144,9 @@ TEXT = """# lampion-edge beside its peers
 
 {table}
 
-{where} Native: emulated boards say nothing about time. {rounds} processes of each engine, in turns,
-after one that isn't counted. The median of the processes; in parentheses the quickest of them.
+{where} Native: emulated boards say nothing about time. {rounds} processes of each engine, in turns
+whose order is shuffled each time (what a process leaves to the next one of the machine's memory differs), after one that isn't
+counted. The median of the processes; in parentheses the quickest of them.
 
 - **One model**: EfficientNet-Lite0 with its published weights, float32, a batch of one, 224 x 224, no preprocessing inside, as
   many threads as there are cores (`tune` may take fewer). lampion-edge and onnxruntime run the ONNX file that lampion exported;
@@ -153,7 +156,9 @@ after one that isn't counted. The median of the processes; in parentheses the qu
   is {own:.1f} MB of it (a wheel of less than half of that); the rest is numpy and onnxruntime.
 - **Import**: of what a program names at its top. lampion-edge imports onnxruntime with the first session,
   while it hashes the file.
-- **First answer after**: importing, loading and one call, from the first line of a Python program on; the disk's cache is warm.
+- **First answer after**: importing (numpy first, which the program needs for its array), loading and one call, from the first
+  line of a Python program on; the disk's cache is warm. lampion-edge compares the file with its checksum meanwhile, the others
+  don't. All share the processor with the threads of numpy's BLAS, which after the import wait for work awake for a while.
 - **Memory**: resident after the calls, Python and numpy included.
 
 {verdict}

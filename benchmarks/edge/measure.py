@@ -89,7 +89,8 @@ def ncnn(path: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
 
 
 def _photo(numpy: Any) -> Any:
-    return numpy.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(numpy.float32)
+    """Numbers between -1 and 1; numpy.random would have to be imported first, for 9 ms of every engine's first answer."""
+    return numpy.sin(numpy.arange(3 * 224 * 224, dtype=numpy.float32)).reshape(1, 3, 224, 224)
 
 
 def resident() -> int:

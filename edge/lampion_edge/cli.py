@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
@@ -12,6 +13,8 @@ from lampion_edge.commands import COMMANDS, Command, ended, run_command
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `lampion-edge` with these arguments (default: the process's) and gives the exit code."""
+    # The threads of numpy's BLAS would wait for work awake when it is imported, on all cores but one, for a tenth of a second.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     described = "Run, measure and check a model.onnx with its card."
     commands = {command.name: command for command in COMMANDS}
     return _dispatch("lampion-edge", described, {name: commands[name] for name in _wanted(commands, argv)}, argv)

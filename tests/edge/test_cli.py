@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,3 +48,23 @@ def test_help(lampion_edge_command: Run, command: str) -> None:
 
 def test_version(lampion_edge_command: Run) -> None:
     assert lampion_edge_command("--version").stdout.startswith("lampion-edge ")
+
+
+WAITING = """
+import time
+from contextlib import suppress
+from lampion_edge.cli import main
+with suppress(SystemExit):
+    main(["fly"])
+import numpy
+before = time.process_time()
+time.sleep(0.1)
+print(time.process_time() - before)
+"""
+
+
+def test_numpy_waits_asleep() -> None:
+    """Processor time: its other threads' too, which the rest of the tests do without."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", WAITING], env=environment, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 0.02
