@@ -18,7 +18,7 @@ from lampion_server.access import OPEN, bearer
 from lampion_server.caller import CALLER
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import UnavailableError
-from lampion_server.http import caller_of, error_response, header, no_route, packed
+from lampion_server.http import caller_of, error_response, header, may_pack, no_route, packed
 from lampion_server.metadata import release
 from lampion_server.middleware import wrapped
 from lampion_server.openapi import Documented, answers, operation
@@ -71,7 +71,7 @@ def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
             except UnavailableError as error:
                 await plane.bring_back(error)
                 answer = await route.handler(request, plane)
-            return await packed(answer, request)
+            return await packed(answer, request) if may_pack(answer) else answer
         except Exception as error:
             return error_response(error, request)
 

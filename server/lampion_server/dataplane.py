@@ -36,7 +36,7 @@ from lampion_server.repository import Repository
 from lampion_server.settings import Settings
 from lampion_server.statistics import Statistics, added
 from lampion_server.tasks import PHOTOS, Prediction, Task, task_of
-from lampion_server.tickets import Answer, Arrays, Inputs, Names, rows_of
+from lampion_server.tickets import Answer, Arrays, rows_of
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,8 @@ class DataPlane:
             served.accept(request)
             inputs = {spec.name: request.inputs[spec.name] for spec in served.session.inputs}
             names = None if request.outputs is None else list(request.outputs)
-            answer = await self._submit(served, inputs, names, self._limit(deadline, request.timeout))
+            answer = await served.submit(inputs, names, self._limit(deadline, request.timeout))
+            self.metrics.queued(served.name, answer.queue)
             statistics.answered(answer, rows_of(inputs))
             outputs = classified(answer.outputs, request, served.session.card.labels)
             return Inference(served.name, served.version, outputs, answer.queue, answer.compute)
@@ -315,14 +316,15 @@ class DataPlane:
             return task.prepare(session, item, self.settings)
 
         if served.prepares:
-            answer = await self._submit(served, Later(prepare), None, deadline)
+            answer = await served.submit(Later(prepare), None, deadline)
             decode = answer.decode
             self.metrics.decoded(served.name, decode)
         else:
             inputs, decode = await self._decoder.decode(prepare)
             self.metrics.decoded(served.name, decode)
             tracing.decoded(served.name, decode)
-            answer = await self._submit(served, inputs, None, deadline)
+            answer = await served.submit(inputs, None, deadline)
+        self.metrics.queued(served.name, answer.queue)
         return _Shown(served.tell(session, answer.outputs, top, threshold), answer, decode)
 
     def _admitted(self, served: Model, items: int, deadline: float) -> AbstractContextManager[None]:
@@ -334,11 +336,6 @@ class DataPlane:
         after = served.check_room(items, deadline, CALLER.get().priority)
         left = math.inf if deadline is None else deadline - time.monotonic() - after
         self._decoder.check_room(items, left)
-
-    async def _submit(self, served: Model, inputs: Inputs, outputs: Names, deadline: float) -> Answer:
-        answer = await served.submit(inputs, outputs, deadline)
-        self.metrics.queued(served.name, answer.queue)
-        return answer
 
     def _limit(self, deadline: float | None, timeout: float | None = None) -> float:
         """When to give up: at the deadline, the caller's own, after the timeout or the server's, whichever comes first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -51,6 +52,7 @@ def numpy_dtype(datatype: str, field: str) -> np.dtype[Any]:
     return _WIRE[datatype]
 
 
+@cache
 def _little_endian(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype == BFLOAT16 else dtype.newbyteorder("<")  # bfloat16 exists in the machine's order alone
 
@@ -181,7 +183,7 @@ def from_bytes(raw: memoryview, datatype: str, shape: tuple[int, ...], field: st
         raise BadRequestError(message, field=field)
     if datatype == "BOOL":
         return np.frombuffer(raw, np.uint8).astype(bool).reshape(shape)
-    array = np.frombuffer(raw, dtype).reshape(shape)
+    array = np.ndarray(shape, dtype, raw)
     return array if array.flags.aligned else array.copy()
 
 
@@ -190,7 +192,7 @@ def to_bytes(array: Array) -> bytes:
     if array.dtype.kind in "OUST":
         encoded = (text.encode() for text in texts(array))
         return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
-    return np.ascontiguousarray(array, _little_endian(array.dtype)).tobytes()
+    return array.astype(_little_endian(array.dtype), copy=False).tobytes()
 
 
 def _length_prefixed(raw: memoryview, field: str) -> list[str]:

@@ -140,10 +140,15 @@ def known(request: Request, etag: str) -> bool:
     return etag in tags or "*" in tags
 
 
+def may_pack(response: Response) -> bool:
+    """Whether an answer is long enough to gain by compression, and isn't compressed already."""
+    if isinstance(response, FileResponse):
+        return False
+    return len(response.body) >= LEAST and "content-encoding" not in response.headers
+
+
 async def packed(response: Response, request: Request) -> Response:
-    """The answer in the format that the caller accepts, if it is long enough to gain by that."""
-    if isinstance(response, FileResponse) or len(response.body) < LEAST or "content-encoding" in response.headers:
-        return response
+    """The answer in the format that the caller accepts."""
     if (encoding := chosen(header(request, b"accept-encoding"))) is None:
         return response
     response.body = await _beside(len(response.body) > MUCH, compressed, bytes(response.body), encoding)

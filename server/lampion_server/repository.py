@@ -32,10 +32,11 @@ log = logging.getLogger(__name__)
 class Lease:
     """`with` it: a model that is held until the block ends."""
 
-    __slots__ = "_changed", "_model"
+    __slots__ = "_changed", "_lock", "_model"
 
-    def __init__(self, model: Model, changed: threading.Condition) -> None:
+    def __init__(self, model: Model, lock: threading.RLock, changed: threading.Condition) -> None:
         self._model = model
+        self._lock = lock
         self._changed = changed
         model.last_used = time.monotonic()
 
@@ -43,7 +44,7 @@ class Lease:
         return self._model
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with self._changed:
+        with self._lock:
             self._model.users -= 1
             if not self._model.users:
                 self._changed.notify_all()
@@ -74,7 +75,8 @@ class Repository:
         self._traffic: dict[str, Traffic] = {}
         self._splits: defaultdict[str, Split] = defaultdict(Split)
         self._seen: dict[Source, Stamp] = {}
-        self._changed = threading.Condition()  # guards the entries, the traffic and the counts of users
+        self._lock = threading.RLock()  # guards the entries, the traffic and the counts of users
+        self._changed = threading.Condition(self._lock)
         self._loading = threading.Lock()  # one load or unload at a time
         self._sources = self._find_some()
         entries = [Entry(s.known_name(), s.known_version(), s, None, LOADING) for s in self._sources]
@@ -123,13 +125,13 @@ class Repository:
 
     def lease(self, name: str, version: str | None = None) -> Lease:
         """The model of `get`, or its canary's turn; it stays usable inside the `with`, even if replaced meanwhile."""
-        with self._changed:
+        with self._lock:  # not by way of the condition, which is written in Python
             traffic = self._traffic.get(name)
             if version is None and traffic and traffic.canary and self._splits[name].other(traffic.percent):
                 version = traffic.canary
             model = self.get(name, version)
             model.users += 1
-        return Lease(model, self._changed)
+        return Lease(model, self._lock, self._changed)
 
     # --- changing ---
 
@@ -299,14 +301,16 @@ class Repository:
                 _set_shadow(entry.model, traffic.get(entry.name), entries)
 
     def _entry(self, name: str, version: str | None) -> Entry:
+        traffic = self._traffic.get(name)
+        if traffic and (known := self._entries.get((name, traffic.stable if version is None else version))):
+            return known
         entries = self._versions.get(name, [])
         if not entries:
             served = ", ".join(self.names()) or "none"
             raise NotFoundError(f"there is no model {name!r:.80}; served are: {served}", field="model")
-        traffic = self._traffic.get(name)
         if version is None:
             version = traffic.stable if traffic else entries[-1].version
-        if (name, version) not in self._entries and traffic:
+        elif traffic:
             version = traffic.labels().get(version, version)
         if (name, version) not in self._entries:
             versions = ", ".join(entry.version for entry in entries)

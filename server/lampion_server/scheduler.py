@@ -78,7 +78,8 @@ class Scheduler:
         self._admission = Admission(name, self.cost, instances, max_queue)
         self._gone = 0  # callers who left or were late; some of them may still be in the queue
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._inline = inline
         self._suspect = False  # the last batch of an event loop took long
         self._called: set[asyncio.AbstractEventLoop] = set()  # those about to compute
@@ -148,7 +149,7 @@ class Scheduler:
     # The queue. All of it happens under the lock.
 
     def _admit(self, ticket: Ticket) -> None:
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise UnavailableError(f"model {self.name} is being unloaded", hint="try again in a moment")
             ticket.estimate, _ = self._check(ticket.rows, ticket.deadline, ticket.priority)

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from lampion_edge.heap import give_back
 from lampion_server.app import build_app
@@ -23,6 +24,7 @@ from lampion_server.connections import Patience, guarded, idle, last_callers, sp
 from lampion_server.dataplane import DataPlane
 from lampion_server.logs import set_up
 from lampion_server.metrics import Metrics
+from lampion_server.proxies import Forwarded
 from lampion_server.repository import Repository
 from lampion_server.settings import Settings
 
@@ -162,9 +164,11 @@ def _running() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _config(settings: Settings, app: object) -> uvicorn.Config:
+def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # uvicorn's own idea of ASGI's types
+        Forwarded(app, settings.trusted_proxies),
+        interface="asgi3",
+        proxy_headers=False,
         log_config=None,
         log_level=max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level.upper()]),
         access_log=False,
@@ -173,7 +177,6 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         backlog=2048,
         timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type]  # a timer's seconds, whatever uvicorn says
         timeout_graceful_shutdown=settings.drain_timeout,
-        forwarded_allow_ips=settings.trusted_proxies,
         ssl_certfile=settings.tls_cert or None,
         ssl_keyfile=settings.tls_key or None,
         ssl_keyfile_password=settings.tls_password or None,
