@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from math import inf
@@ -21,6 +22,11 @@ _BLOCK = _LARGEST - 2**20
 _KEPT = 2**23
 _COPIES = 3  # of its weights, which a model passes through
 _HUGE = 2**21
+_LOOKED_AT = 10**5  # where a block of this size is freed, malloc looks at the end of its heap
+
+_POINTER = ctypes.c_void_p
+_lock = threading.Lock()
+_rooms = 0  # that are open
 
 
 @contextmanager
@@ -30,25 +36,55 @@ def room(size: int) -> Iterator[None]:
     Clearing fresh pages for each copy of the weights, 4 kB at a time, takes half of the time. So malloc keeps large blocks,
     which it would map one by one, and two of them are put at the end of its heap for what is loaded to take their place, with
     pages that are already there. Afterwards malloc keeps what is free at an end up to 8 MB: a camera's frame, not a model.
+
+    Of rooms that are open at once the last one hands back: a heap is locked meanwhile, so who loads beside others opens one
+    (of 0 bytes) around all that is loaded and dropped.
     """
-    keeps = _set(_MMAP_THRESHOLD, _LARGEST) and _set(_TRIM_THRESHOLD, _ROOM)
+    keeps = _enter()
     starts = _blocks(_COPIES * size) if keeps and size > _HUGE else []
     try:
         yield
     finally:
-        if keeps:
-            _set(_TRIM_THRESHOLD, _KEPT)
-        give_back()
+        _leave(keeps)
         for start in starts:  # the kernel would make huge pages by itself, out of pages that were just handed back
             _advise(start, _BLOCK, _NO_HUGE_PAGES)
 
 
 def give_back() -> None:
-    """Hands to the system what was freed; glibc would keep it, after loading a small model a quarter of all its memory."""
-    # malloc_trim shortens the main heap alone; the one of another thread is shortened where a block of this size is freed.
-    np.empty(10**5, np.uint8)
+    """Hands to the system what was freed; glibc would keep it, after loading a small model a quarter of all its memory.
+
+    While a `room` is open, that waits for its end.
+    """
+    if not _rooms:
+        _trim()
+
+
+def _enter() -> bool:
+    """Whether malloc keeps what is freed."""
+    global _rooms
+    with _lock:
+        _rooms += 1
+        return _set(_MMAP_THRESHOLD, _LARGEST) and _set(_TRIM_THRESHOLD, _ROOM)
+
+
+def _leave(kept: bool) -> None:
+    global _rooms
+    with _lock:
+        _rooms -= 1
+        if _rooms:
+            return
+        if kept:
+            _set(_TRIM_THRESHOLD, _KEPT)
+    _trim()
+
+
+def _trim() -> None:
+    """It may take as long as many a request, so all of it is called as C: other threads run Python meanwhile."""
     with _where_it_exists():
-        ctypes.CDLL(None).malloc_trim(0)
+        libc = ctypes.CDLL(None)
+        libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = _POINTER, [ctypes.c_size_t], [_POINTER]
+        libc.free(libc.malloc(_LOOKED_AT))  # malloc_trim shortens the main heap alone, this the one of another thread
+        libc.malloc_trim(ctypes.c_size_t(0))
 
 
 def _blocks(size: int) -> list[int]:

@@ -10,6 +10,10 @@ from itertools import count
 
 from lampion_server.caller import Priority
 
+_PATIENCE = (
+    0.2  # seconds that background work waits for a free core; where there is none for longer, there will be none
+)
+
 
 class Cores:
     """So many cores, handed out by rank (the lowest first), then by arrival.
@@ -17,8 +21,9 @@ class Cores:
     Several models, each with threads of its own, would slow each other down many times over if they all computed at
     once. Nobody overtakes the first in line, or one who wants all cores would wait for ever behind those who want one.
 
-    Background work begins only when cores are free, but can't be interrupted: a caller who comes while it lasts doesn't
-    wait for its end (a large model's measurement takes a quarter of a second), but shares the cores with it.
+    Background work begins when cores are free, or after a while beside those who never leave them so: a load has to end. It
+    can't be interrupted: a caller who comes while it lasts doesn't wait for its end (a large model's measurement takes a
+    quarter of a second), but shares the cores with it.
     """
 
     def __init__(self, total: int) -> None:
@@ -45,8 +50,9 @@ class Cores:
         with self._changed:
             place = (rank, next(self._number))
             insort(self._line, place)
-            self._changed.wait_for(lambda: self._line[0] == place and self._room(background) >= wanted)
-            del self._line[0]
+            patience = _PATIENCE if background else None
+            self._changed.wait_for(lambda: self._line[0] == place and self._room(background) >= wanted, patience)
+            self._line.remove(place)
             self._count(wanted, background)
             self._changed.notify_all()
 

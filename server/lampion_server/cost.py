@@ -95,37 +95,36 @@ def measure(
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[int, float]:
-    """Seconds of `run(rows)` for 1, 2, 4, ... up to `most` rows, in about `budget` seconds; each run inside a `turn`.
+    """Seconds of `run(rows)` for 1, 2, 4, ... up to `most` rows, computing for about `budget` seconds; each run in a `turn`.
 
     The best of three, because everything that disturbs a measurement makes it longer. What runs in this thread alone is
-    best timed by the `clock` of the thread, which stands still while others have the processor.
+    best timed by the `clock` of the thread, which stands still while others have the processor. After each run the cores
+    are left alone for as long as it had them.
     """
     found: dict[int, float] = {}
-    began = time.monotonic()
+    used = 0.0
+
+    def once(rows: int) -> float:
+        nonlocal used
+        with turn():
+            began, started = time.monotonic(), clock()
+            run(rows)
+            took, stayed = clock() - started, time.monotonic() - began
+        used += stayed
+        time.sleep(stayed)
+        return took
+
     for rows in _sizes(most):
         expected = 2 * max(found.values(), default=0.0)
-        if found and (time.monotonic() + 2 * expected > began + budget or expected > LONGEST):
+        if found and (used + 2 * expected > budget or expected > LONGEST):
             break
-        with turn():
-            run(rows)  # the first run at a new size allocates
-        found[rows] = _once(run, rows, turn, clock)
+        once(rows)  # the first run at a new size allocates
+        found[rows] = once(rows)
     for _ in range(2):  # all of them again, since what disturbs a measurement disturbs the one after it too
         for rows in found:
-            if time.monotonic() < began + 2 * budget:
-                found[rows] = min(found[rows], _once(run, rows, turn, clock))
+            if used < 2 * budget:
+                found[rows] = min(found[rows], once(rows))
     return found
-
-
-def _once(
-    run: Callable[[int], object],
-    rows: int,
-    turn: Callable[[], AbstractContextManager[None]],
-    clock: Callable[[], float],
-) -> float:
-    with turn():
-        started = clock()
-        run(rows)
-        return clock() - started
 
 
 def _sizes(most: int) -> list[int]:

@@ -41,18 +41,32 @@ class Loader:
 
     def load(self, source: Source) -> Model:
         """A model that answers. Raises edge's `EdgeError`, and `UnavailableError` if its golden samples disagree."""
-        plans = [self._planned(source, *layout) for layout in self._layouts]
-        best = choose([plan for _, plan in plans], decodes=_decodes(plans[0][0]))
-        session = next(session for session, plan in plans if plan is best)
+        plans: list[Plan] = []
+        for instances, threads in self._layouts:
+            session, plan = in_background(partial(self._tried, source, instances, threads))
+            plans.append(plan)
+        best = choose(plans, decodes=_decodes(session))
+        if best is not plan or best.threads > 1:
+            del session
+            session = self._opened(source, best.threads)
         name, version = source.name or session.card.name, source.version or session.card.version
         log.info("model %s version %s: %s", name, version, best)
         return Model(name, version, session, self._scheduler(name, session, best), best, source.size(), self._cache())
 
-    def _planned(self, source: Source, instances: int, threads: int) -> tuple[Session, Plan]:
-        opened = partial(Session, source.path, threads=threads)
-        # Its own threads, if it has any, are to serve: they must not begin in the background.
-        session = in_background(opened) if threads == 1 else opened()
-        return session, in_background(partial(self._proved, source, session, instances, threads))
+    def _tried(self, source: Source, instances: int, threads: int) -> tuple[Session, Plan]:
+        session = Session(source.path, threads=threads)
+        return session, self._proved(source, session, instances, threads)
+
+    def _opened(self, source: Source, threads: int) -> Session:
+        """Once more, to serve: threads of its own that began in the background would stay there."""
+        session = Session(source.path, threads=threads)
+
+        def warm() -> None:
+            with self.cores.taken(threads, Priority.BACKGROUND), suppress(EdgeError):
+                session.warm_up()
+
+        in_background(warm)
+        return session
 
     def _proved(self, source: Source, session: Session, instances: int, threads: int) -> Plan:
         background = partial(self.cores.taken, threads, Priority.BACKGROUND)

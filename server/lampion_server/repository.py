@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lampion_edge import EdgeError
-from lampion_edge.heap import give_back
+from lampion_edge.heap import room
 from lampion_edge.update.release import natural
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
 from lampion_server.loading import Loader, OnBatch
@@ -209,11 +209,8 @@ class Repository:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One load or unload at a time, and afterwards its memory goes back."""
-        with self._loading:
-            try:
-                yield
-            finally:
-                give_back()
+        with self._loading, room(0):
+            yield
 
     def _find_some(self) -> list[Source]:
         for path in self._paths:

@@ -68,6 +68,37 @@ with heap.room(18 << 20):
     print(resident() - before, sum(map(int, re.findall(r"AnonHugePages: +(\\d+)", smaps))) * 1024)
 """
 
+TOGETHER = """
+from lampion_edge.bench_worker import resident
+from lampion_edge.heap import give_back, room
+start = resident()
+with room(0):
+    with room(0):
+        bytearray(20 << 20)
+    give_back()
+    print(resident() - start)
+print(resident() - start)
+"""
+ASIDE = """
+import sys, threading, time
+from lampion_edge.heap import _trim
+sys.setswitchinterval(30)  # nobody runs Python unless this thread lets go of it
+turns = 0
+def count():
+    global turns
+    while True:
+        turns += 1
+        time.sleep(0)
+threading.Thread(target=count, daemon=True).start()
+blocks = [bytes(100_000) for _ in range(5000)]
+pin = bytes(100_000)
+del blocks
+time.sleep(0.1)
+before = turns
+_trim()
+print(turns - before)
+"""
+
 
 def run(code: str, *arguments: str) -> list[str]:
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
@@ -97,6 +128,16 @@ def test_pages_are_there_before_they_are_asked_for_and_no_huge_ones_where_those_
     assert there > 50_000_000
     assert slow > 50_000_000
     assert huge <= 2 * 2**21  # the first of them, which showed it
+
+
+def test_of_several_rooms_the_last_one_hands_back() -> None:
+    inside, after = map(int, run(TOGETHER))
+    assert inside > 15_000_000
+    assert after < 1_000_000
+
+
+def test_others_run_python_while_memory_goes_back() -> None:
+    assert int(run(ASIDE)[0]) > 0
 
 
 def test_an_error_passes() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
+
+from lampion_server import cores as cores_module
 from lampion_server.caller import Priority
 from lampion_server.cores import Cores
 
@@ -35,8 +38,9 @@ def test_never_more_than_there_are() -> None:
     assert (used, peak <= 3) == (0, True)
 
 
-def test_rank_before_arrival_and_nobody_overtakes() -> None:
+def test_rank_before_arrival_and_nobody_overtakes(monkeypatch: pytest.MonkeyPatch) -> None:
     cores, order = Cores(2), []
+    monkeypatch.setattr(cores_module, "_PATIENCE", 30)
 
     def work(name: str, wanted: int, rank: int) -> None:
         with cores.taken(wanted, rank):
@@ -61,13 +65,14 @@ def test_who_wants_more_than_there_are_gets_all() -> None:
     assert cores._free == 2
 
 
-def test_callers_dont_wait_for_what_is_done_in_the_background() -> None:
+def test_callers_dont_wait_for_what_is_done_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     cores, order = Cores(2), []
 
     def measured() -> None:
         with cores.taken(1, Priority.BACKGROUND):
             order.append("background")
 
+    monkeypatch.setattr(cores_module, "_PATIENCE", 30)
     with cores.taken(2, Priority.BACKGROUND):
         waiting = started(measured)
         while len(cores._line) < 1:
@@ -76,3 +81,12 @@ def test_callers_dont_wait_for_what_is_done_in_the_background() -> None:
             order.append("caller")
     waiting.join(30)
     assert order == ["caller", "background"]
+
+
+def test_background_work_begins_though_the_cores_are_never_free() -> None:
+    cores, order = Cores(2), []
+    with cores.taken(2):
+        with cores.taken(1, Priority.BACKGROUND):
+            order.append("background")
+        assert (cores._free, cores._background, cores._line) == (0, 0, [])
+    assert order == ["background"]

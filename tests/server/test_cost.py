@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,15 @@ def test_measuring_stops_at_its_budget() -> None:
 def test_waiting_is_not_computing() -> None:
     found = measure(lambda rows: time.sleep(0.01), most=2, budget=0.1, clock=time.thread_time)
     assert max(found.values()) < 0.01
+
+
+def test_a_wait_for_cores_is_not_taken_from_the_budget() -> None:
+    @contextmanager
+    def late() -> Iterator[None]:
+        time.sleep(0.02)
+        yield
+
+    assert sorted(measure(lambda rows: None, most=4, budget=0.02, turn=late)) == [1, 2, 4]
 
 
 def test_samples_are_golden_rows_or_zeros(build: Any, tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""A model on its way from its file to its first caller, beside others who want the cores."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lampion_server import loading
+from lampion_server.loading import Loader
+from lampion_server.settings import Settings
+from lampion_server.sources import find
+
+
+def loader(**settings: Any) -> Loader:
+    return Loader(Settings(**settings), lambda name, rows, seconds: None)
+
+
+def niceness(thread: str) -> int:
+    """Beyond that of this thread; 0 for one that has just ended."""
+    with suppress(ProcessLookupError):
+        return os.getpriority(os.PRIO_PROCESS, int(thread)) - os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    return 0
+
+
+def test_threads_that_serve_dont_stay_behind(build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "usable_cores", lambda: 2)
+    (source,) = find([build.iris(tmp_path / "iris.onnx")])
+    before = set(os.listdir("/proc/self/task"))
+    model = loader(threads=2, tune_seconds=0.01).load(source)
+    assert model.plan.threads == 2
+    end, new = time.monotonic() + 10, {"": 1}
+    while any(new.values()) and time.monotonic() < end:  # a thread that was joined may take a moment to be gone
+        new = {thread: niceness(thread) for thread in set(os.listdir("/proc/self/task")) - before}
+    assert len(new) >= 2  # the scheduler's and onnxruntime's
+    assert not any(new.values())
+    model.scheduler.close()
+
+
+def test_a_load_ends_though_the_cores_are_never_free(build: Any, tmp_path: Path) -> None:
+    loads, over = loader(tune_seconds=0.01, max_batch=1, instances=1, threads=1), threading.Event()
+
+    def busy() -> None:
+        while not over.is_set():
+            with loads.cores.taken(loads.cores.total):
+                time.sleep(0.01)
+
+    threads = [threading.Thread(target=busy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    (source,) = find([build.iris(tmp_path / "iris.onnx")])
+    model = loads.load(source)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert model.plan.seconds
+    model.scheduler.close()
