@@ -93,7 +93,9 @@ def _blocks(size: int) -> list[int]:
     with suppress(MemoryError):
         blocks += [np.empty(_BLOCK, np.uint8) for _ in range(2)]
     starts = [block.ctypes.data for block in blocks]
-    _fill(starts, size)
+    # The heaps of other threads are cut where they end free: the pages would be lost.
+    if threading.current_thread() is threading.main_thread():
+        _fill(starts, size)
     while blocks:  # from the end, so that each joins what is free behind it
         blocks.pop()
     return starts

@@ -98,6 +98,21 @@ before = turns
 _trim()
 print(turns - before)
 """
+THREADED = """
+import resource
+from threading import Thread
+from lampion_edge.heap import room
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def empty():
+    with room(18 << 20):
+        pass
+before = faults()
+thread = Thread(target=empty)
+thread.start()
+thread.join()
+print(faults() - before)
+"""
 
 
 def run(code: str, *arguments: str) -> list[str]:
@@ -138,6 +153,10 @@ def test_of_several_rooms_the_last_one_hands_back() -> None:
 
 def test_others_run_python_while_memory_goes_back() -> None:
     assert int(run(ASIDE)[0]) > 0
+
+
+def test_another_thread_is_given_no_pages_that_its_heap_would_lose() -> None:
+    assert int(run(THREADED)[0]) < 1000
 
 
 def test_an_error_passes() -> None:
