@@ -31,6 +31,9 @@ _FORMATS = (
     (rb"P[1-6]\s", "PNM", "PpmImagePlugin", "PpmImageFile"),
     (rb"....ftypavi[fs]", "AVIF", "AvifImagePlugin", "AvifImageFile"),
 )
+# Bytes that a decoder is given at once. Pillow's own 64 kB have libjpeg begin a row anew at the end of each, some dozens of
+# times in a photo of 12 megapixels, and every piece is another wait for the interpreter where several threads decode.
+_AT_ONCE = 2**20
 File = str | Path | bytes | bytearray | memoryview
 
 
@@ -42,6 +45,7 @@ def opened(photo: File, name: str, max_pixels: int) -> Iterator[Image]:
         plugin = getattr(pillow(module), opener)
         with one_sentence(name, kind):
             image = plugin(stream)
+        image.decodermaxblock = _AT_ONCE
         _check_size(image.width, image.height, name, max_pixels)
         yield image
 

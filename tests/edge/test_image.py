@@ -245,6 +245,15 @@ def test_small_photos_give_what_a_plain_resize_gives(interpolation: str) -> None
     np.testing.assert_array_equal(got, np.array(plain))
 
 
+def test_a_file_that_a_decoder_gets_in_pieces() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (1500, 1500, 3), dtype=np.uint8)
+    data = saved(Image.fromarray(noise), "JPEG", quality=95)
+    assert len(data) > 2**21
+    np.testing.assert_array_equal(decode(data, Preprocessing()), np.asarray(Image.open(io.BytesIO(data))))
+    with pytest.raises(ImageError, match="cut off or damaged"):
+        decode(data[: 2**20 + 1000], Preprocessing())
+
+
 @pytest.fixture(scope="module")
 def twelve_megapixels() -> bytes:
     return saved(Image.fromarray(PHOTO).resize((4000, 3000), Image.Resampling.BICUBIC), "JPEG", quality=90)
