@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections import Counter as Counts
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -42,9 +42,9 @@ class Observed:
                 values.append(self._waiting.popleft())
         if not values:
             return
-        places = np.searchsorted(self._child._upper_bounds, values)
-        for place, number in zip(*np.unique(places, return_counts=True), strict=True):
-            self._child._buckets[place].inc(float(number))
+        bounds = self._child._upper_bounds
+        for place, number in Counts(bisect_left(bounds, value) for value in values).items():
+            self._child._buckets[place].inc(number)
         self._child._sum.inc(sum(values))
 
 
