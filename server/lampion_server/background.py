@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
 NICE = 10  # added: an event loop that wakes up is let through; where others want all cores, a tenth is left
+_LOOK = 0.001  # seconds between looks at whether threads have been started
+_TASKS = Path("/proc/self/task")
 
 
 def in_background(work: Callable[[], T]) -> T:
@@ -22,7 +26,37 @@ def in_background(work: Callable[[], T]) -> T:
         return thread.submit(work).result()
 
 
-def _step_back() -> None:
+def in_background_after(threads: int, work: Callable[[], T]) -> T:
+    """The same, from a thread that steps back when it has started so many others: those stay in front."""
+    with ThreadPoolExecutor(1, "lampion-starting", _take_name) as thread:
+        native = thread.submit(threading.get_native_id).result()
+        done = thread.submit(work)
+        while not done.done():
+            if _named_as(native) > threads:
+                _step_back(native)
+                break
+            time.sleep(_LOOK)
+        return done.result()
+
+
+def _step_back(thread: int | None = None) -> None:
     with suppress(OSError, AttributeError):  # where the system knows no priorities of threads
-        here = os.PRIO_PROCESS, threading.get_native_id()
+        here = os.PRIO_PROCESS, thread or threading.get_native_id()
         os.setpriority(*here, os.getpriority(*here) + NICE)
+
+
+def _take_name() -> None:
+    """A name that only this thread has and that those which it starts inherit."""
+    native = threading.get_native_id()
+    with suppress(OSError):
+        (_TASKS / str(native) / "comm").write_text(f"lampion-{native}")
+
+
+def _named_as(native: int) -> int:
+    """How many threads have the name of this one; 0 where the system doesn't tell."""
+    name, count = f"lampion-{native}\n", 0
+    with suppress(OSError):
+        for thread in _TASKS.iterdir():
+            with suppress(OSError):  # it may have ended
+                count += (thread / "comm").read_text() == name
+    return count

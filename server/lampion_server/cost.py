@@ -28,7 +28,8 @@ class Plan:
     """How a model is run: `instances` batches side by side, of up to `max_batch` rows, `threads` each.
 
     `seconds` maps rows to the measured time of a batch; empty if nothing could be measured. A `steady` model takes as
-    long for any other rows, while one with loops inside may turn as often as its input says.
+    long for any other rows, while one with loops inside may turn as often as its input says; measured on zeros, since its
+    file has no golden samples, its seconds are `guessed`.
     """
 
     instances: int
@@ -36,6 +37,7 @@ class Plan:
     max_batch: int
     seconds: Mapping[int, float]
     steady: bool = True
+    guessed: bool = False
 
     @property
     def throughput(self) -> float:
@@ -54,9 +56,13 @@ class Plan:
 
 
 class Cost:
-    """The time of a batch as last seen, by its size; starts with what was measured at load."""
+    """The time of a batch as last seen, by its size; starts with what was measured at load.
 
-    def __init__(self, seconds: Mapping[int, float] | None = None) -> None:
+    What was only `guessed` there is put right by the first batch that is seen, for all sizes in proportion.
+    """
+
+    def __init__(self, seconds: Mapping[int, float] | None = None, guessed: bool = False) -> None:
+        self._guessed = guessed
         self._seconds = {_rounded(rows): took for rows, took in (seconds or {}).items()}
         self.least = min(self._seconds.values(), default=0.0)  # no batch was ever faster
         self.most_per_row = self._most_per_row()  # no row is expected to take longer, in whatever batch
@@ -64,6 +70,10 @@ class Cost:
     def saw(self, rows: int, seconds: float) -> None:
         """A batch of so many rows took so many seconds."""
         size = _rounded(rows)
+        if self._guessed and (guess := self.expected(rows)):
+            self._guessed = False
+            self._seconds = {one: took * seconds / guess for one, took in self._seconds.items()}
+            self.least = min(self._seconds.values())
         known = self._seconds.get(size, seconds)
         self._seconds[size] = known + 0.2 * (seconds - known)
         self.least = min(self.least or seconds, seconds)

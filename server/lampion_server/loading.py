@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from lampion_edge import EdgeError, ModelFile, Session, usable_cores
-from lampion_server.background import in_background
+from lampion_server.background import in_background, in_background_after
 from lampion_server.cache import ResponseCache
 from lampion_server.caller import Priority
 from lampion_server.cores import Cores
@@ -59,7 +59,7 @@ class Loader:
 
     def _opened(self, source: Source, threads: int) -> Session:
         """Once more, to serve: threads of its own that began in the background would stay there."""
-        session = Session(source.path, threads=threads)
+        session = in_background_after(threads - 1, partial(Session, source.path, threads=threads))
 
         def warm() -> None:
             with self.cores.taken(threads, Priority.BACKGROUND), suppress(EdgeError):
@@ -88,7 +88,8 @@ class Loader:
             with background(), suppress(EdgeError):  # what was made up need not be a valid input
                 session.warm_up()
         steady = not _UNSTEADY & ModelFile.open(source.path).operators()
-        return Plan(instances, threads, batch_limit(seconds, most, decodes=_decodes(session)), seconds, steady)
+        limit = batch_limit(seconds, most, decodes=_decodes(session))
+        return Plan(instances, threads, limit, seconds, steady, guessed=not steady and not verification.samples)
 
     def _scheduler(self, name: str, session: Session, plan: Plan) -> Scheduler:
         return Scheduler(
@@ -101,6 +102,7 @@ class Loader:
             max_batch=plan.max_batch,
             max_queue=self._settings.max_queue,
             seconds=plan.seconds,
+            guessed=plan.guessed,
             inline=plan.inline,
             on_batch=partial(self._on_batch, name),
         )

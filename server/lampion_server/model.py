@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from lampion_server import tracing
@@ -78,18 +79,12 @@ class Model:
     def submit(self, inputs: Inputs, outputs: Names = None, deadline: float | None = None) -> Awaitable[Answer]:
         """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
         if self.cache is not None:
-            return self._remembered(self.cache, inputs, outputs, deadline)
+            key = self.cache.key(made(inputs), outputs)
+            compute = partial(self._compute, inputs, outputs, deadline)
+            return self.cache.answer(key, compute, deadline, CALLER.get().priority)
         if self.shadow is None and not tracing.active():
             return self.scheduler.submit(inputs, outputs, deadline, CALLER.get().priority)
         return self._compute(inputs, outputs, deadline)
-
-    async def _remembered(self, cache: ResponseCache, inputs: Inputs, outputs: Names, deadline: float | None) -> Answer:
-        key = cache.key(made(inputs), outputs)
-        if (known := cache.get(key)) is not None:
-            return Answer(known, queue=0.0, compute=0.0, rows=0)
-        answer = await self._compute(inputs, outputs, deadline)
-        cache.put(key, answer.outputs)
-        return answer
 
     async def _compute(self, inputs: Inputs, outputs: Names, deadline: float | None) -> Answer:
         answer = await self.scheduler.submit(inputs, outputs, deadline, CALLER.get().priority)

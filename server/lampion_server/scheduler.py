@@ -40,7 +40,7 @@ class Scheduler:
 
     There is no timer: a batch is what waits when an instance and its `threads` of the shared `cores` get free, the most
     urgent and oldest request's shape first, up to `max_batch` rows. `run` maps inputs by name and the wanted output
-    names (None: all) to outputs by name. `seconds` maps rows to the time of a batch, as far as it was measured before.
+    names (None: all) to outputs by name. `seconds` maps rows to the time of a batch, as it was measured or only `guessed`.
     A request whose caller is gone or whose deadline (of `time.monotonic`) can't be kept is never computed; one that would
     be answered too late, by what waits and what is known of the model's pace, is refused at once.
     If a batch fails, its requests run again one by one, so that only the bad one fails.
@@ -61,13 +61,14 @@ class Scheduler:
         max_batch: int = 32,
         max_queue: int = 256,
         seconds: Mapping[int, float] | None = None,
+        guessed: bool = False,
         inline: bool = False,
         on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
     ) -> None:
         self.name = name
         self.batching = batching and max_batch > 1
         self.max_batch = max_batch
-        self.cost = Cost(seconds)
+        self.cost = Cost(seconds, guessed)
         self._run = run
         self._instances = instances
         self._cores_wanted = threads

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
-from lampion_server.background import NICE, in_background
+from lampion_server.background import NICE, in_background, in_background_after
 
 
 def niceness() -> int:
@@ -23,3 +24,29 @@ def test_only_the_work_steps_back() -> None:
 def test_what_fails_says_so() -> None:
     with pytest.raises(ZeroDivisionError):
         in_background(lambda: 1 / 0)
+
+
+def test_who_has_started_others_steps_back_alone() -> None:
+    over, started = threading.Event(), list[int]()
+
+    def work() -> int:
+        thread = threading.Thread(
+            target=lambda: (started.append(niceness()), over.wait(10), started.append(niceness()))
+        )
+        thread.start()
+        end = time.monotonic() + 10
+        while niceness() == before and time.monotonic() < end:
+            time.sleep(0.001)
+        over.set()
+        thread.join()
+        return niceness()
+
+    before = niceness()
+    assert in_background_after(1, work) == min(19, before + NICE)
+    assert started == [before, before]
+
+
+def test_who_starts_none_stays_and_what_fails_says_so() -> None:
+    assert in_background_after(1, niceness) == niceness()
+    with pytest.raises(ZeroDivisionError):
+        in_background_after(1, lambda: 1 / 0)

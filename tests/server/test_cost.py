@@ -66,8 +66,11 @@ def test_who_is_computed_by_the_event_loop(plan: Plan, inline: bool) -> None:
 
 def test_a_model_with_a_loop_gets_threads(serve: Any, build: Any, tmp_path: Path) -> None:
     with serve(build.spin(tmp_path / "spin.onnx"), build.iris(tmp_path / "iris.onnx")) as server:
-        steady = {name: server.plane.repository.get(name).plan.steady for name in ("spin", "iris")}
-    assert steady == {"spin": False, "iris": True}
+        plans = {name: server.plane.repository.get(name).plan for name in ("spin", "iris")}
+    assert {name: (plan.steady, plan.guessed) for name, plan in plans.items()} == {
+        "spin": (False, True),
+        "iris": (True, False),
+    }
 
 
 def test_without_measurements_one_batch_gets_all_cores() -> None:
@@ -90,6 +93,15 @@ def test_cost_follows_what_it_sees() -> None:
     assert cost.expected(8) == pytest.approx(8.0, rel=0.01)
     assert cost.least == 1.0
     assert Cost().expected(3) == 0.0
+
+
+def test_the_first_batch_puts_right_what_was_guessed() -> None:
+    cost = Cost({1: 0.001, 4: 0.002}, guessed=True)
+    cost.saw(1, 0.1)
+    assert [cost.expected(rows) for rows in (1, 4, 8)] == pytest.approx([0.1, 0.2, 0.4])
+    assert (cost.least, cost.most_per_row) == pytest.approx((0.1, 0.1))
+    cost.saw(1, 0.2)
+    assert cost.expected(1) == pytest.approx(0.12)
 
 
 def test_measuring_stops_at_its_budget() -> None:
