@@ -6,6 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ def traced(serve: Any, build: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     folder, memory = tmp_path_factory.mktemp("traced"), InMemorySpanExporter()
     build.iris(folder / "iris.onnx")
     build.digits(folder / "digits.onnx")
+    build.spin(folder / "spin.onnx")
     (folder / "twice.pipeline.toml").write_text(PIPELINE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracing, "exporter", lambda settings: memory)
@@ -88,9 +92,42 @@ def test_infer(traced: Any, spans: Any) -> None:
     assert root.resource.attributes["service.name"] == "lampion"
 
 
+def in_order(root: Any, *stages: Any) -> bool:
+    """Whether the stages lie inside of the request, one after the other.
+
+    An item's decoding is noted when it has ended, by another clock than what comes after: microseconds are allowed for.
+    """
+    times = [root.start_time, *(time for stage in stages for time in (stage.start_time, stage.end_time)), root.end_time]
+    return all(earlier <= later + 1_000_000 for earlier, later in pairwise(times))
+
+
 def test_predict_decodes_first(traced: Any, spans: Any, build: Any) -> None:
     traced[0].client.post("/v1/models/digits/predict", content=build.photo())
-    assert tree(spans()) == ("POST /v1/models/{model}/predict", [("decode", []), *STAGES])
+    found = spans()
+    assert tree(found) == ("POST /v1/models/{model}/predict", [("decode", []), *STAGES])
+    assert in_order(*found)
+
+
+def test_who_shares_a_batch_has_stages_of_its_own(traced: Any, spans: Any) -> None:
+    server, body = traced[0], {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
+    repository, ask = server.plane.repository, partial(server.client.post, "/v2/models/spin/infer", json=body)
+    scheduler, cores = repository.get("spin").scheduler, repository._loader.cores
+    with ThreadPoolExecutor(3) as callers:
+        with cores.taken(cores.total):
+            answers = [callers.submit(ask) for _ in range(3)]
+            while scheduler.waiting < 3:
+                time.sleep(0.001)
+        assert [answer.result().status_code for answer in answers] == [200] * 3
+    found = spans()
+    while len(found) < 9:
+        found += spans()
+    traces = [[one for one in found if one.context.trace_id == trace] for trace in {s.context.trace_id for s in found}]
+    assert [tree(trace) for trace in traces] == [("POST /v2/models/{model}/infer", STAGES)] * 3
+    for trace in traces:
+        root, queue, compute = trace
+        assert in_order(root, queue, compute)
+        assert queue.end_time == compute.start_time
+        assert compute.attributes["lampion.batch_rows"] == 3
 
 
 def test_the_steps_of_a_pipeline(traced: Any, spans: Any) -> None:
