@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
-NICE = 10  # added: an event loop that wakes up is let through; where others want all cores, a tenth is left
+NICE = 5  # added: an event loop that wakes up is let through; who holds Python's lock still gets the core it needs to let go
 _LOOK = 0.001  # seconds between looks at whether threads have been started
 _TASKS = Path("/proc/self/task")
 
