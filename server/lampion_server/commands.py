@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import replace
@@ -119,6 +120,8 @@ def check_files(settings: Settings) -> None:
         path = getattr(settings, name)
         if path and not Path(path).is_file():
             raise StartupError(f"setting {name}: there is no file {path}", field=name)
+    if settings.tls_cert:
+        _check_tls(settings)
     if settings.keys:
         read_keys(settings.keys)
     if settings.grpc_port >= 0 and settings.tls_password:
@@ -126,6 +129,21 @@ def check_files(settings: Settings) -> None:
         raise StartupError(
             "setting tls_password: gRPC takes no private key that has one", field="tls_password", hint=hint
         )
+
+
+def _check_tls(settings: Settings) -> None:
+    context, name, wanted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "tls_cert", "a PEM certificate chain"
+    try:
+        context.load_verify_locations(settings.tls_cert)
+        if settings.tls_client_ca:
+            name, wanted = "tls_client_ca", "PEM certificates"
+            context.load_verify_locations(settings.tls_client_ca)
+        name, wanted = "tls_key", f"the PEM private key of {settings.tls_cert}, and its tls_password if it has one"
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, settings.tls_password)
+    except OSError as error:  # what ssl raises is one
+        path, reason = getattr(settings, name), getattr(error, "reason", None) or error.strerror or "not readable"
+        reason = reason.replace("_", " ").lower()
+        raise StartupError(f"setting {name}: expected {wanted}, got {path} ({reason})", field=name) from None
 
 
 NOT_ON_RAY = {

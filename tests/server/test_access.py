@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import ssl
 import stat
@@ -18,12 +19,15 @@ import grpc
 import httpx
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 from server.processes import run, running
 
 from lampion_server.access import Rates, bearer
-from lampion_server.errors import TooManyRequestsError
+from lampion_server.commands import check_files
+from lampion_server.errors import StartupError, TooManyRequestsError
 from lampion_server.grpc.schema import SERVICE, message
 from lampion_server.keys import KeyRing, new_key, read_keys, write_keys
+from lampion_server.settings import Settings
 
 TENSOR = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
 INFER, LOAD = ("POST", "/v2/models/iris/infer"), ("POST", "/v2/repository/models/iris/load")
@@ -206,6 +210,39 @@ def test_tls(folder: Path, authority: tuple[trustme.CA, Path]) -> None:
             httpx.get(f"{url}/v2")
         with pytest.raises(httpx.HTTPError):
             httpx.get(url.replace("https", "http"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"tls_cert": "text"}, "setting tls_cert: expected a PEM certificate chain, got {text} (no certificate"),
+        ({"tls_key": "text"}, "setting tls_key: expected the PEM private key of {chain}, and its tls_password"),
+        ({"tls_key": "other"}, "(key values mismatch)"),
+        ({"tls_key": "locked"}, "setting tls_key: expected the PEM private key of {chain}, and its tls_password"),
+        ({"tls_key": "locked", "tls_password": "wrong"}, "setting tls_key"),
+        ({"tls_client_ca": "text"}, "setting tls_client_ca: expected PEM certificates, got {text}"),
+        ({"tls_key": "locked", "tls_password": "secret"}, ""),
+    ],
+)
+def test_certificates_that_dont_fit(
+    given: dict[str, str], message: str, authority: tuple[trustme.CA, Path], tmp_path: Path
+) -> None:
+    ca, files = authority
+    paths = {"text": tmp_path / "text", "other": tmp_path / "other", "locked": tmp_path / "locked"}
+    paths |= {"chain": files / "chain.pem", "key": files / "key.pem"}
+    paths["text"].write_text("no certificate")
+    ca.issue_cert("other").private_key_pem.write_to_path(paths["other"])
+    key = serialization.load_pem_private_key(paths["key"].read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    paths["locked"].write_bytes(key.private_bytes(pem, pkcs8, locked))
+    wanted = {"tls_cert": "chain", "tls_key": "key"} | given
+    settings = Settings(**{name: str(paths.get(value, value)) for name, value in wanted.items()})
+    if message:
+        with pytest.raises(StartupError, match=re.escape(message.format(**paths))):
+            check_files(settings)
+    else:
+        check_files(settings)
 
 
 def test_clients_that_must_show_a_certificate(folder: Path, authority: tuple[trustme.CA, Path]) -> None:
