@@ -10,9 +10,8 @@ from itertools import count
 
 from lampion_server.caller import Priority
 
-_PATIENCE = (
-    0.2  # seconds that background work waits for a free core; where there is none for longer, there will be none
-)
+# Seconds that background work waits for a free core; where there is none for longer, there will be none.
+_PATIENCE = 0.2
 
 
 class Cores:

@@ -20,7 +20,6 @@ PARALLEL = 0.9
 # way round, one thread per instance and one request per batch, unless more of them do this much more.
 # Changing threads and back takes so long when the event loop is busy; what is done sooner is done by the loop itself.
 QUICK = 0.0005  # seconds
-_PAUSE = 3  # times as long as a measurement took; others hardly feel one now and then, but a row of them
 LONGEST = 0.25  # seconds; no single measurement keeps the cores from others for much longer
 
 
@@ -109,8 +108,8 @@ def measure(
     """Seconds of `run(rows)` for 1, 2, 4, ... up to `most` rows, computing for about `budget` seconds; each run in a `turn`.
 
     The best of three, because everything that disturbs a measurement makes it longer. What runs in this thread alone is
-    best timed by the `clock` of the thread, which stands still while others have the processor. After each run the cores
-    are left alone for three times as long as it had them.
+    best timed by the `clock` of the thread, which stands still while others have the processor. Waiting for a turn, or
+    after it, counts for nothing.
     """
     found: dict[int, float] = {}
     used = 0.0
@@ -122,7 +121,6 @@ def measure(
             run(rows)
             took, stayed = clock() - started, time.monotonic() - began
         used += stayed
-        time.sleep(_PAUSE * stayed)
         return took
 
     for rows in _sizes(most):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from lampion_edge import EdgeError, ModelFile, Session, usable_cores
@@ -24,6 +24,8 @@ from lampion_server.tasks import RECORDS, task_of
 log = logging.getLogger(__name__)
 
 _UNSTEADY = {"Loop", "Scan", "If", "SequenceMap", "NonMaxSuppression"}
+_LATELY = 1.0  # seconds
+_PAUSE = 3  # times as long as the cores were had; others hardly feel one measurement now and then, but a row of them
 OnBatch = Callable[[str, int, float], None]
 
 
@@ -36,6 +38,7 @@ class Loader:
     def __init__(self, settings: Settings, on_batch: OnBatch) -> None:
         self._settings = settings
         self._on_batch = on_batch
+        self._last_batch = -_LATELY
         self.cores = Cores(own_cores(settings))
         self._layouts = layouts(self.cores.total, settings.instances, settings.threads)
 
@@ -62,14 +65,14 @@ class Loader:
         session = in_background_after(threads - 1, partial(Session, source.path, threads=threads))
 
         def warm() -> None:
-            with self.cores.taken(threads, Priority.BACKGROUND), suppress(EdgeError):
+            with self._turn(threads), suppress(EdgeError):
                 session.warm_up()
 
         in_background(warm)
         return session
 
     def _proved(self, source: Source, session: Session, instances: int, threads: int) -> Plan:
-        background = partial(self.cores.taken, threads, Priority.BACKGROUND)
+        background = partial(self._turn, threads)
         with background():
             verification = session.verify()
         if verification.ok is False:
@@ -91,6 +94,20 @@ class Loader:
         limit = batch_limit(seconds, most, decodes=_decodes(session))
         return Plan(instances, threads, limit, seconds, steady, guessed=not steady and not verification.samples)
 
+    @contextmanager
+    def _turn(self, threads: int) -> Iterator[None]:
+        """The cores, once no request wants them; if any had them lately, they are then left alone for some time."""
+        with self.cores.taken(threads, Priority.BACKGROUND):
+            began = time.monotonic()
+            yield
+            ended = time.monotonic()
+        if ended - self._last_batch < _LATELY:
+            time.sleep(_PAUSE * (ended - began))
+
+    def _batch(self, name: str, rows: int, seconds: float) -> None:
+        self._last_batch = time.monotonic()
+        self._on_batch(name, rows, seconds)
+
     def _scheduler(self, name: str, session: Session, plan: Plan) -> Scheduler:
         return Scheduler(
             session.run,
@@ -104,7 +121,7 @@ class Loader:
             seconds=plan.seconds,
             guessed=plan.guessed,
             inline=plan.inline,
-            on_batch=partial(self._on_batch, name),
+            on_batch=partial(self._batch, name),
         )
 
     def _cache(self) -> ResponseCache | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lampion_server import loading
@@ -40,6 +43,23 @@ def test_threads_that_serve_dont_stay_behind(build: Any, tmp_path: Path, monkeyp
     assert len(new) >= 2  # the scheduler's and onnxruntime's
     assert not any(new.values())
     model.scheduler.close()
+
+
+def test_the_cores_are_left_alone_between_turns_where_others_are_asked(
+    build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = list[float]()
+    clocks = {name: getattr(time, name) for name in ("monotonic", "thread_time", "perf_counter")}
+    monkeypatch.setattr(loading, "time", SimpleNamespace(sleep=pauses.append, **clocks))
+    (source,) = find([build.iris(tmp_path / "iris.onnx")])
+    loads = loader(tune_seconds=0.01, max_batch=1, instances=1, threads=1)
+    first = loads.load(source)
+    assert not pauses  # nobody was asked yet
+    asyncio.run(first.submit({"x": np.zeros((1, 4), np.float32)}, None, None))
+    loads.load(source).scheduler.close()
+    assert pauses
+    assert min(pauses) > 0
+    first.scheduler.close()
 
 
 def test_a_load_ends_though_the_cores_are_never_free(build: Any, tmp_path: Path) -> None:
