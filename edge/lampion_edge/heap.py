@@ -19,14 +19,14 @@ _NO_HUGE_PAGES, _PAGES_NOW = 15, 23
 _LARGEST = 2**25  # the most that mallopt takes for the first of the two
 _ROOM = 2 * _LARGEST
 _BLOCK = _LARGEST - 2**20
+_MAPPED = 2**20
 _KEPT = 2**23
 _COPIES = 3  # of its weights, which a model passes through
 _HUGE = 2**21
 _LOOKED_AT = 10**5  # where a block of this size is freed, malloc looks at the end of its heap
 
 _POINTER = ctypes.c_void_p
-_lock = threading.Lock()
-_rooms = 0  # that are open
+_apart = False
 
 
 @contextmanager
@@ -36,46 +36,47 @@ def room(size: int) -> Iterator[None]:
     Clearing fresh pages for each copy of the weights, 4 kB at a time, takes half of the time. So malloc keeps large blocks,
     which it would map one by one, and two of them are put at the end of its heap for what is loaded to take their place, with
     pages that are already there. Afterwards malloc keeps what is free at an end up to 8 MB: a camera's frame, not a model.
-
-    Of rooms that are open at once the last one hands back: a heap is locked meanwhile, so who loads beside others opens one
-    (of 0 bytes) around all that is loaded and dropped.
     """
-    keeps = _enter()
+    if _apart:
+        yield
+        return
+    keeps = _set(_MMAP_THRESHOLD, _LARGEST) and _set(_TRIM_THRESHOLD, _ROOM)
     starts = _blocks(_COPIES * size) if keeps and size > _HUGE else []
     try:
         yield
     finally:
-        _leave(keeps)
+        if keeps:
+            _set(_TRIM_THRESHOLD, _KEPT)
+        _trim()
         for start in starts:  # the kernel would make huge pages by itself, out of pages that were just handed back
             _advise(start, _BLOCK, _NO_HUGE_PAGES)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """For who loads and drops models beside others that work; one at a time. A `room` inside is none.
+
+    A heap is locked while it hands back, and whoever wants memory waits: a tenth of a second for a model of 200 MB. So
+    blocks of 1 MB and more are mapped one by one, and the rest is handed back once, at the end.
+    """
+    global _apart
+    _apart = _set(_MMAP_THRESHOLD, _MAPPED) and _set(_TRIM_THRESHOLD, _KEPT)
+    try:
+        yield
+    finally:
+        if _apart:
+            _set(_MMAP_THRESHOLD, _LARGEST)
+        _apart = False
+        _trim()
 
 
 def give_back() -> None:
     """Hands to the system what was freed; glibc would keep it, after loading a small model a quarter of all its memory.
 
-    While a `room` is open, that waits for its end.
+    While who is `apart` loads, that waits for its end.
     """
-    if not _rooms:
+    if not _apart:
         _trim()
-
-
-def _enter() -> bool:
-    """Whether malloc keeps what is freed."""
-    global _rooms
-    with _lock:
-        _rooms += 1
-        return _set(_MMAP_THRESHOLD, _LARGEST) and _set(_TRIM_THRESHOLD, _ROOM)
-
-
-def _leave(kept: bool) -> None:
-    global _rooms
-    with _lock:
-        _rooms -= 1
-        if _rooms:
-            return
-        if kept:
-            _set(_TRIM_THRESHOLD, _KEPT)
-    _trim()
 
 
 def _trim() -> None:

@@ -41,20 +41,30 @@ class Loader:
         self._last_batch = -_LATELY
         self.cores = Cores(own_cores(settings))
         self._layouts = layouts(self.cores.total, settings.instances, settings.threads)
+        self._best: dict[str, tuple[int, tuple[int, int]]] = {}  # by name: the size of the last version, and how it ran
 
     def load(self, source: Source) -> Model:
         """A model that answers. Raises edge's `EdgeError`, and `UnavailableError` if its golden samples disagree."""
         plans: list[Plan] = []
-        for instances, threads in self._layouts:
+        for instances, threads in self._worth_trying(source):
             session, plan = in_background(partial(self._tried, source, instances, threads))
             plans.append(plan)
         best = choose(plans, decodes=_decodes(session))
+        self._best[source.known_name()] = source.size(), (best.instances, best.threads)
         if best is not plan or best.threads > 1:
             del session
             session = self._opened(source, best.threads)
         name, version = source.name or session.card.name, source.version or session.card.version
         log.info("model %s version %s: %s", name, version, best)
         return Model(name, version, session, self._scheduler(name, session, best), best, source.size(), self._cache())
+
+    def _worth_trying(self, source: Source) -> list[tuple[int, int]]:
+        """All layouts; of a version about as large as the last one, which is mostly the same with other weights, that one's.
+
+        Each is opened, measured and dropped again, all of which others feel.
+        """
+        size, layout = self._best.get(source.known_name(), (0, self._layouts[0]))
+        return [layout] if abs(source.size() - size) < size / 4 else self._layouts
 
     def _tried(self, source: Source, instances: int, threads: int) -> tuple[Session, Plan]:
         session = Session(source.path, threads=threads)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lampion_edge import EdgeError
-from lampion_edge.heap import room
+from lampion_edge.heap import apart
 from lampion_edge.update.release import natural
 from lampion_server.errors import NotFoundError, StartupError, UnavailableError
 from lampion_server.loading import Loader, OnBatch
@@ -209,7 +209,7 @@ class Repository:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One load or unload at a time, and afterwards its memory goes back."""
-        with self._loading, room(0):
+        with self._loading, apart():
             yield
 
     def _find_some(self) -> list[Source]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lampion_edge import Session
 from lampion_server import loading
 from lampion_server.loading import Loader
 from lampion_server.settings import Settings
@@ -60,6 +61,33 @@ def test_the_cores_are_left_alone_between_turns_where_others_are_asked(
     assert pauses
     assert min(pauses) > 0
     first.scheduler.close()
+
+
+def test_a_version_like_the_last_one_is_run_like_it(
+    build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = list[int]()
+
+    class Counted(Session):
+        def __init__(self, model: Path, *, threads: int) -> None:
+            opened.append(threads)
+            super().__init__(model, threads=threads)
+
+    monkeypatch.setattr(loading, "Session", Counted)
+    monkeypatch.setattr(loading, "usable_cores", lambda: 2)
+    (source,) = find([build.iris(tmp_path / "iris.onnx")])
+    loads = loader(tune_seconds=0.01)
+    first = loads.load(source)
+    assert {1, 2} <= set(opened)  # both ways were tried
+    opened.clear()
+    second = loads.load(source)
+    assert set(opened) == {first.plan.threads} == {second.plan.threads}
+    opened.clear()
+    monkeypatch.setattr(type(source), "size", lambda self: 10**6)  # as if it were another model
+    third = loads.load(source)
+    assert {1, 2} <= set(opened)
+    for model in (first, second, third):
+        model.scheduler.close()
 
 
 def test_a_load_ends_though_the_cores_are_never_free(build: Any, tmp_path: Path) -> None:
