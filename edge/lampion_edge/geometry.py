@@ -11,11 +11,11 @@ from lampion_edge.card import Preprocessing, Resize
 from lampion_edge.colours import grey
 from lampion_edge.errors import ImageError
 from lampion_edge.golden import Array
-from lampion_edge.pillow import as_array, pillow, size_of
-from lampion_edge.resampling import resized
+from lampion_edge.pillow import pillow
+from lampion_edge.resampling import as_array, resized, size_of
 
 if TYPE_CHECKING:
-    from lampion_edge.pillow import Pixels
+    from lampion_edge.resampling import Pixels
 
 # Orientations whose rows, and whose columns, run backwards once those of 5 to 8 were swapped.
 _MIRRORED, _UPSIDE_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)

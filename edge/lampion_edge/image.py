@@ -16,7 +16,7 @@ from lampion_edge.image_file import File, draft, one_sentence, opened, orientati
 from lampion_edge.pillow import has_pillow
 
 if TYPE_CHECKING:
-    from lampion_edge.pillow import Pixels
+    from lampion_edge.resampling import Pixels
 
 MAX_PIXELS = 100_000_000
 Photo = File | Array

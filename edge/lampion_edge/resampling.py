@@ -1,4 +1,4 @@
-"""Resizing, by Pillow or, where it isn't installed, by the same arithmetic in numpy."""
+"""A decoded photo as an array or as Pillow's image, and its resizing: by Pillow, or without it by the same arithmetic."""
 
 from __future__ import annotations
 
@@ -8,15 +8,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lampion_edge.golden import Array
-from lampion_edge.pillow import as_array, as_image, has_pillow, pillow
+from lampion_edge.pillow import has_pillow, pillow
 
 if TYPE_CHECKING:
-    from lampion_edge.pillow import Pixels
+    from PIL.Image import Image
+
+    # uint8 [height, width(, channel)], or an image in RGB or L. It stays what it is: each way to the other copies twice.
+    Pixels = Array | Image
 
 # A photo more than this many times too large is first averaged over whole blocks, which is cheap, down to this.
 _REDUCING_GAP = 3.0
 # Pillow computes with integers: weights have 22 bits after the point, and every pass rounds to 8-bit pixels.
 _BITS = 22
+
+
+def size_of(pixels: Pixels) -> tuple[int, int]:
+    """(height, width)."""
+    return pixels.shape[:2] if isinstance(pixels, np.ndarray) else (pixels.height, pixels.width)
+
+
+def as_array(pixels: Pixels) -> Array:
+    """uint8 [height, width, channel]; an array as it is."""
+    return pixels if isinstance(pixels, np.ndarray) else np.asarray(pixels).reshape(*size_of(pixels), -1)
+
+
+def as_image(pixels: Pixels) -> Image:
+    """RGB or L; an image as it is."""
+    if not isinstance(pixels, np.ndarray):
+        return pixels
+    channels = () if pixels.shape[2:] == (1,) else pixels.shape[2:]
+    image: Image = pillow("Image").fromarray(np.ascontiguousarray(pixels.reshape(pixels.shape[:2] + channels)))
+    return image
 
 
 def resized(
