@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The firmware's answer to `vcgencmd get_throttled`, which the Raspberry Pi's kernel also gives as a file.
 # Bits as https://www.raspberrypi.com/documentation/computers/os.html#get_throttled has them; 16 higher: since boot.
@@ -62,7 +66,7 @@ def max_clocks(root: str | Path = "/") -> list[float | None]:
 
 def temperature(root: str | Path = "/") -> float | None:
     """Degrees Celsius of the processor: the zone that says it is the processor's, else the hottest. None without any."""
-    zones = list(_zones(Path(root)))
+    zones = list(_zones(root))
     of_cpu = [degrees for kind, degrees in zones if "cpu" in kind or "soc" in kind or "x86_pkg" in kind]
     return max(of_cpu or [degrees for _, degrees in zones], default=None)
 
@@ -91,22 +95,31 @@ def memory(root: str | Path = "/") -> Memory | None:
 def read(root: str | Path, name: str) -> str | None:
     """The text of a file below `root`, None if it can't be read."""
     try:
-        return Path(root, name).read_text(errors="replace")
+        with open(os.path.join(root, name), errors="replace") as file:
+            return file.read()
     except OSError:
         return None
 
 
-def _zones(root: Path) -> Iterator[tuple[str, float]]:
-    for folder in sorted(root.glob("sys/class/thermal/thermal_zone[0-9]*")):
+def _zones(root: str | Path) -> Iterator[tuple[str, float]]:
+    for name in sorted(_listed(root, "sys/class/thermal", "thermal_zone")):
+        folder = os.path.join(root, "sys/class/thermal", name)
         millidegrees = (read(folder, "temp") or "").strip()
         if millidegrees.lstrip("-").isdecimal():
-            yield (read(folder, "type") or folder.name).strip().lower(), int(millidegrees) / 1000
+            yield (read(folder, "type") or name).strip().lower(), int(millidegrees) / 1000
+
+
+def _listed(root: str | Path, folder: str, start: str) -> list[str]:
+    """The names in a folder below `root` that are `start` and a number."""
+    with suppress(OSError):
+        names = os.listdir(os.path.join(root, folder))
+        return [name for name in names if name.startswith(start) and name[len(start) :].isdecimal()]
+    return []
 
 
 def _numbers(root: str | Path) -> list[int]:
     """Of the cores that are online."""
-    folders = Path(root, "sys/devices/system/cpu").glob("cpu[0-9]*")
-    numbers = sorted(int(folder.name[3:]) for folder in folders if folder.name[3:].isdecimal())
+    numbers = sorted(int(name[3:]) for name in _listed(root, "sys/devices/system/cpu", "cpu"))
     return [number for number in numbers if _online(root, number)]
 
 

@@ -7,8 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from lampion_edge.doctor import health, model, packages, system
-from lampion_edge.doctor.finding import Finding
+from lampion_edge.doctor import Finding, health, model, packages, system
 
 _WIDTH = 11
 

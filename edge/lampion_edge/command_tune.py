@@ -52,7 +52,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Tunes each file by itself; says which of several is the fastest among those that are accurate enough."""
     chosen: list[Trial] = []
-    for model in (str(located(given)) for given in args.model):
+    for model in (located(given) for given in args.model):
         trials = list(_trials(model, args.seconds))
         chosen.append(best(trials))
         note = keep(model, chosen[-1].settings)

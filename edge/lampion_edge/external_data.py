@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lampion_edge.errors import ModelError
 from lampion_edge.wire import fields, message, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Where messages lie inside messages of onnx.proto, by field number.
 _INSIDE = {
@@ -42,7 +45,7 @@ def locations(kind: str, outermost: memoryview) -> list[str]:
     return list(found)
 
 
-def files(name: str, folder: Path | None, named: Iterable[str]) -> list[Path]:
+def files(name: str, folder: str | None, named: Iterable[str]) -> list[Path]:
     """The files called `named` in the folder of model `name`, sorted; None is the folder of a model held in memory.
 
     Raises ModelError for a missing one, and for one that is not inside the folder: an absolute path, one that climbs out
@@ -51,14 +54,16 @@ def files(name: str, folder: Path | None, named: Iterable[str]) -> list[Path]:
     return [_file(name, folder, each) for each in sorted(named)]
 
 
-def _file(name: str, folder: Path | None, named: str) -> Path:
+def _file(name: str, folder: str | None, named: str) -> Path:
+    from pathlib import Path
+
     if folder is None:
         raise ModelError(
             f"{name}: its weights lie in another file, {named!r}, which bytes in memory don't come with",
             hint="open the model by its path",
         )
-    path = folder / named
-    if "\0" in named or ".." in Path(named).parts or not path.resolve().is_relative_to(folder.resolve()):
+    path = Path(folder, named)
+    if "\0" in named or ".." in Path(named).parts or not path.resolve().is_relative_to(Path(folder).resolve()):
         raise ModelError(
             f"{name}: its weights must lie in its own folder, got {named!r}",
             hint="don't run it unless you know who made it; then move the weights beside the model",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import mmap
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lampion_edge import external_data
 from lampion_edge.errors import ModelError
 from lampion_edge.opening import located
 from lampion_edge.wire import MalformedError, fields, message, number_of, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Field numbers of ModelProto in onnx.proto.
 _IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSET, _METADATA, _FUNCTION = 1, 2, 3, 7, 8, 14, 25
@@ -35,23 +39,23 @@ class ModelFile:
     size: int
     functions: tuple[memoryview, ...] = ()
     name: str = "model"
-    folder: Path | None = None
+    folder: str | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> ModelFile:
         """Reads the file at `path`, or the current one in a device's folder; the graph stays mapped. Raises ModelError."""
         path = located(path)
-        if path.is_dir():
+        if os.path.isdir(path):
             raise ModelError(f"{path}: expected a model file, got a folder", hint="name the .onnx file inside it")
         try:
-            with path.open("rb") as file:
+            with open(path, "rb") as file:
                 # An empty file can't be mapped.
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.stat(path).st_size else b""
         except FileNotFoundError:
             raise ModelError(f"{path}: there is no such file", hint="check the path of the model") from None
         except (OSError, ValueError) as error:
             raise ModelError(f"{path}: can't be read ({error})") from error
-        return replace(cls.parse(data, name=str(path)), folder=path.parent)
+        return replace(cls.parse(data, name=path), folder=os.path.dirname(path) or ".")
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview | mmap.mmap, *, name: str = "model") -> ModelFile:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -24,6 +24,7 @@ from lampion_edge.tuning import find
 
 if TYPE_CHECKING:  # photos and golden samples are imported by what uses them: a start without them is a third shorter
     from concurrent.futures import Future
+    from pathlib import Path
 
     from lampion_edge.golden import Array, Golden
     from lampion_edge.image import Photo
@@ -78,7 +79,7 @@ class Session:
         free = settings is None and (threads, inter_threads, spinning, arena) == (None, 1, False, True)
         given = settings or Settings(threads or good_threads(), inter_threads, spinning, arena)
         with started(model) as (file, self._confirm):
-            tuned = find(file) if free and isinstance(file, (str, Path)) else None
+            tuned = find(file) if free and isinstance(file, (str, os.PathLike)) else None
             self.settings = tuned or given
             self._open(file, verify_checksum and not tuned)
 
@@ -95,7 +96,7 @@ class Session:
         self._runtime = Runtime(source, name, self.settings, whole)
         self.inputs = _described(self._runtime.inputs, card.inputs if card else None, "inputs")
         self.outputs = _described(self._runtime.outputs, card.outputs if card else None, "outputs")
-        self.card = card or Card.tensor(self.inputs, self.outputs, name=Path(name).stem)
+        self.card = card or Card.tensor(self.inputs, self.outputs, name=os.path.splitext(os.path.basename(name))[0])
 
     @property
     def threads(self) -> int:
@@ -239,7 +240,7 @@ class Session:
 
 def _read(model: str | Path | bytes) -> tuple[str, str | bytes, ModelFile]:
     """What errors call the model, what onnxruntime loads, and the file's top level."""
-    if isinstance(model, (str, Path)):
+    if isinstance(model, (str, os.PathLike)):
         return str(model), str(model), ModelFile.open(model)
     return "model", bytes(model), ModelFile.parse(model)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lampion_edge import board
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Beside cores that are faster than this, a slow one only makes the others wait: every operator ends with the last thread.
 _SLOW = 0.75
@@ -32,7 +35,6 @@ def usable_cores(root: str | Path = "/") -> int:
     A container limited to 2 of 64 cores still sees 64; one thread for each would make them fight. `root` is where
     /proc and /sys are looked for.
     """
-    root = Path(root)
     quotas = [quota for group in _cgroups(root) if (quota := _quota(group)) is not None]
     return max(1, math.ceil(min([_affinity(), *quotas])))
 
@@ -44,22 +46,24 @@ def _affinity() -> int:
         return os.cpu_count() or 1
 
 
-def _cgroups(root: Path) -> Iterator[Path]:
+def _cgroups(root: str | Path) -> Iterator[str]:
     """This process's cgroup folders and their parents: the tightest quota on the way up counts."""
     for line in (board.read(root, "proc/self/cgroup") or "").splitlines():
         hierarchy, controllers, path = (line.split(":", 2) + ["", ""])[:3]
         if hierarchy == "0":
-            mount = root / "sys/fs/cgroup"
+            mount = os.path.join(root, "sys/fs/cgroup")
         elif "cpu" in controllers.split(","):
-            mount = root / "sys/fs/cgroup" / controllers
+            mount = os.path.join(root, "sys/fs/cgroup", controllers)
         else:
             continue
-        folder = mount / path.lstrip("/")
-        yield folder
-        yield from (parent for parent in folder.parents if parent.is_relative_to(mount))
+        folder = os.path.join(mount, path.strip("/"))
+        while len(folder) > len(mount):
+            yield folder
+            folder = os.path.dirname(folder)
+        yield mount
 
 
-def _quota(group: Path) -> float | None:
+def _quota(group: str) -> float | None:
     """Cores that a cgroup's quota amounts to, None without one."""
     version2 = (board.read(group, "cpu.max") or "").split()
     version1 = [board.read(group, f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lampion_edge import board
-from lampion_edge.doctor.finding import Finding
+from lampion_edge.doctor import Finding
 from lampion_edge.slowness import burdens
 from lampion_edge.terminal import megabytes
 

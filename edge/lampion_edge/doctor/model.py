@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lampion_edge import board
-from lampion_edge.doctor import child
-from lampion_edge.doctor.finding import Finding
+from lampion_edge.doctor import Finding, child
 from lampion_edge.doctor.packages import how_it_died
 from lampion_edge.terminal import megabytes, milliseconds
 

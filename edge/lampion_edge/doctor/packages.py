@@ -9,9 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lampion_edge import board
-from lampion_edge.doctor import child
+from lampion_edge.doctor import Finding, child
 from lampion_edge.doctor.child import Ended
-from lampion_edge.doctor.finding import Finding
 from lampion_edge.doctor.wheel import mismatch
 from lampion_edge.pillow import INSTALL
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lampion_edge import board
-from lampion_edge.doctor.finding import Finding
+from lampion_edge.doctor import Finding
 
 _OLDEST_GLIBC = (2, 28)
 _OLDEST_PYTHON = (3, 11)

@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from lampion_edge import board
 from lampion_edge.errors import InputError
@@ -86,7 +87,7 @@ class Service:
         if not args.hold:
             return None
         unit, target = parse_target(args.hold)
-        sessions = cheaper(self._session, located(args.model).parent, args.threads)
+        sessions = cheaper(self._session, Path(located(args.model)).parent, args.threads)
         reading = Temperature(board.temperature, self._clock) if unit == "C" else Latency()
         margin = 3.0 if unit == "C" else 0.2 * target
         return Governor(ladder(sessions, rarely=unit == "C"), reading, target, margin, self._clock, say)
