@@ -22,6 +22,7 @@ from lampion_edge.heap import give_back
 from lampion_server.app import build_app
 from lampion_server.connections import Patience, guarded, idle, last_callers, speaking
 from lampion_server.dataplane import DataPlane
+from lampion_server.door import Connections, Crowd, Door
 from lampion_server.logs import set_up
 from lampion_server.metrics import Metrics
 from lampion_server.proxies import Forwarded
@@ -34,6 +35,7 @@ _FIRST_WORD = 0.5  # seconds that an open connection gets to send a request whil
 _MINUTE = 600  # ticks
 _GARBAGE = 20_000, 10, 10  # objects after which cycles are looked for: 700, Python's own, are those of 10 requests
 _CLOSE = (b"connection", b"close")
+_BACKLOG = 2048  # callers who wait to be let in
 _MOST_FILES = 65536  # a connection is a file, and 1024, which is common, are soon taken by callers who do nothing
 Started = Callable[[DataPlane], None]
 
@@ -45,14 +47,21 @@ def opened(settings: Settings) -> DataPlane:
     return DataPlane(Repository(settings.models, settings, metrics.batch, load=False), settings, metrics)
 
 
-def serve(plane: DataPlane, listener: socket.socket, started: Started, prepare: Started | None = None) -> None:
+def serve(
+    plane: DataPlane,
+    listener: socket.socket,
+    started: Started,
+    prepare: Started | None = None,
+    crowd: Crowd | None = None,
+) -> None:
     """Answers on the listener until SIGTERM or Ctrl-C, then finishes what is under way.
 
     It listens while `prepare`, which is to load the models, runs in a thread: live and not ready; then `started` hears.
+    With a `crowd` it shares the listener with other processes.
     Raises `StartupError` if a model that was named can't be loaded.
     """
     _allow_files()
-    Server(plane, started, prepare).run([listener])
+    Server(plane, started, prepare, crowd).run([listener])
 
 
 class Server(uvicorn.Server):
@@ -61,8 +70,9 @@ class Server(uvicorn.Server):
     The exit code is then 0: an orderly end that was asked for is no failure. A second signal ends it at once.
     """
 
-    def __init__(self, plane: DataPlane, started: Started, prepare: Started | None) -> None:
+    def __init__(self, plane: DataPlane, started: Started, prepare: Started | None, crowd: Crowd | None = None) -> None:
         super().__init__(_config(plane.settings, build_app(plane)))
+        self._crowd = crowd
         self._plane = plane
         self._tell = started
         self._prepare = prepare
@@ -70,7 +80,12 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen, loads, and says so."""
-        await super().startup(sockets)
+        if self._crowd is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            self.server_state.connections = Connections(self._crowd)
+            self.servers: list[Any] = [Door(listener, _BACKLOG, self._crowd, self._enter) for listener in sockets or []]
         if self.should_exit:
             return
         if self._prepare:
@@ -107,15 +122,18 @@ class Server(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
-        loop, tls = asyncio.get_running_loop(), self.config.ssl
         for caller in [caller for door in doors for caller in last_callers(door)]:
-            await loop.connect_accepted_socket(self._protocol, caller, ssl=tls)
+            await self._enter(caller)
         connections, began = self.server_state.connections, time.monotonic()
         while any(map(idle, connections)) and (waited := time.monotonic() - began) < 2 * _FIRST_WORD:
             if waited > _FIRST_WORD and not any(map(speaking, connections)):
                 break
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
+
+    async def _enter(self, caller: socket.socket) -> None:
+        """Speaks with a caller from now on."""
+        await asyncio.get_running_loop().connect_accepted_socket(self._protocol, caller, ssl=self.config.ssl)
 
     def _protocol(self) -> Any:
         """What uvicorn makes of a connection."""
@@ -174,7 +192,7 @@ def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="on",
-        backlog=2048,
+        backlog=_BACKLOG,
         timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type]  # a timer's seconds, whatever uvicorn says
         timeout_graceful_shutdown=settings.drain_timeout,
         ssl_certfile=settings.tls_cert or None,

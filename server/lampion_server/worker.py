@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from lampion_server.dataplane import DataPlane
+from lampion_server.door import Crowd
 from lampion_server.errors import ServerError, StartupError
 from lampion_server.orders import Order
 from lampion_server.relay import Failed, Ready, Relay
@@ -20,7 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def main(
-    settings: Settings, listener: socket.socket, connection: Connection, orders: Sequence[Order], first: bool
+    settings: Settings,
+    listener: socket.socket,
+    crowd: Crowd,
+    connection: Connection,
+    orders: Sequence[Order],
+    first: bool,
 ) -> None:
     """Serves until SIGTERM; does what its siblings were ordered before it was there.
 
@@ -45,10 +51,10 @@ def main(
             relay.send(Ready(plane.repository.names(), plane.grpc_port))
 
         if first:
-            serve(plane, listener, started, catch_up)
+            serve(plane, listener, started, catch_up, crowd)
         else:
             catch_up(plane)
-            serve(plane, listener, started)
+            serve(plane, listener, started, crowd=crowd)
     except StartupError as error:
         connection.send(Failed(str(error), error.hint))
         sys.exit(1)

@@ -20,6 +20,7 @@ from multiprocessing import connection, context, get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+from lampion_server.door import ABSENT, Crowd
 from lampion_server.errors import StartupError
 from lampion_server.logs import set_up
 from lampion_server.orders import Order, lasting
@@ -55,7 +56,7 @@ class Question:
 
 
 class Supervisor:
-    """Keeps `settings.workers` processes running `main(settings, listener, connection, orders, first)` until a signal ends it.
+    """Keeps `settings.workers` processes running `main(settings, listener, crowd, connection, orders, first)` until a signal.
 
     `started(Ready)` hears when all of them serve. Raises `StartupError` with the reason if one can't start.
     """
@@ -80,6 +81,7 @@ class Supervisor:
         set_up(self._settings)
         with _metrics_folder(), self._signals():
             processes = _context()
+            self._callers = processes.RawArray("i", [ABSENT] * self._settings.workers)
             try:
                 for number in range(self._settings.workers):
                     self._start(number, processes)
@@ -93,7 +95,8 @@ class Supervisor:
 
     def _start(self, number: int, processes: context.BaseContext) -> None:
         ours, theirs = processes.Pipe()
-        arguments = (self._settings, self._listener, theirs, list(self._orders), not self._announced)
+        crowd = Crowd(self._callers, number)
+        arguments = (self._settings, self._listener, crowd, theirs, list(self._orders), not self._announced)
         process = processes.Process(target=self._main, args=arguments, name=f"lampion-worker-{number}")  # type: ignore[attr-defined]
         process.start()
         theirs.close()
@@ -122,6 +125,7 @@ class Supervisor:
         worker.process.join()
         worker.connection.close()
         self._workers.remove(worker)
+        Crowd(self._callers, worker.number).close()
         _forget_gauges(worker.process.pid)
         for number, question in list(self._questions.items()):
             question.waiting.discard(worker)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -67,6 +71,34 @@ def test_what_one_is_told_all_know(folder: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
+
+
+def test_connections_are_shared(folder: Path) -> None:
+    """Opened one after another on an idle machine, they all went to the same worker once: each must have its part."""
+
+    def ask(caller: socket.socket) -> None:
+        caller.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+
+    with (
+        running(folder / "iris.onnx", "--port", 0, "--workers", 2, "--log-level", "warning") as (process, url),
+        ExitStack() as calls,
+    ):
+        address = urlsplit(url)
+        callers = []
+        for _ in range(16):
+            callers.append(calls.enter_context(socket.create_connection((address.hostname or "", address.port or 0))))
+            ask(callers[-1])
+            assert callers[-1].recv(4096).startswith(b"HTTP/1.1 200")
+        for worker in children(process):
+            os.kill(worker, signal.SIGSTOP)
+            try:
+                for caller in callers:
+                    ask(caller)
+                until(lambda: len(select.select(callers, [], [], 0)[0]) >= 5)  # whom the other one has
+            finally:
+                os.kill(worker, signal.SIGCONT)
+            for caller in callers:
+                assert caller.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.thorough
