@@ -77,11 +77,11 @@ class Client:
         """What a photo shows (a path, or the bytes of an image file), the most probable label first."""
         content = photo if isinstance(photo, bytes) else _file(photo)
         query = {"top": top} if top is not None else {}
-        path = f"/v1/models/{quote(model)}" + (f"/versions/{quote(version)}" if version else "")
-        answer = self._json("POST", f"{path}/predict?{urlencode(query)}", content)
-        return [
-            Label(entry["label"], entry["probability"], entry["index"]) for entry in answer["predictions"][0]["labels"]
-        ]
+        path = f"{_model(model, version, 1)}/predict?{urlencode(query)}"
+        prediction = self._json("POST", path, content)["predictions"][0]
+        if "labels" not in prediction:
+            raise ServiceError(f"model {model} tells no labels: ask it with infer")
+        return [Label(entry["label"], entry["probability"], entry["index"]) for entry in prediction["labels"]]
 
     def infer(
         self,
@@ -109,13 +109,11 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """Every model and version, with its state and the reason if it isn't served."""
-        listed: list[dict[str, Any]] = self._json("POST", "/v2/repository/index")
-        return listed
+        return self._json("POST", "/v2/repository/index")
 
     def metadata(self, model: str, version: str | None = None) -> dict[str, Any]:
         """A model's inputs and outputs."""
-        told: dict[str, Any] = self._json("GET", _model(model, version))
-        return told
+        return self._json("GET", _model(model, version))
 
     def load(self, model: str) -> None:
         """Has the server read a model from its disk again."""
@@ -248,8 +246,8 @@ def _refusal(response: http.client.HTTPResponse, content: bytes) -> ServiceError
     )
 
 
-def _model(model: str, version: str | None) -> str:
-    return f"/v2/models/{quote(model)}" + (f"/versions/{quote(version)}" if version else "")
+def _model(model: str, version: str | None, protocol: int = 2) -> str:
+    return f"/v{protocol}/models/{quote(model)}" + (f"/versions/{quote(version)}" if version else "")
 
 
 def _file(path: str | Path) -> bytes:

@@ -11,24 +11,26 @@ from numpy.typing import NDArray
 from lampion_edge.errors import SoundError
 
 Samples = NDArray[np.float32]
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_FLOAT, _EXTENSIBLE = 3, 0xFFFE
+_BITS = {1: (8, 16, 24, 32), _FLOAT: (32, 64)}  # 1 is PCM
+_HINT = "convert it: ffmpeg -i FILE -c:a pcm_s16le sound.wav"
 
 
 def read_wav(content: bytes) -> tuple[Samples, int]:
     """Samples float32 [sample, channel] from -1 to 1, and the rate in Hz. Raises `SoundError`."""
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        raise _wrong(
-            "expected a wav file, which begins with RIFF and WAVE", hint="convert it: ffmpeg -i sound.mp3 sound.wav"
-        )
+        raise SoundError("expected a wav file, which begins with RIFF and WAVE", hint=_HINT)
     chunks = dict(_chunks(content))
     if len(chunks.get(b"fmt ", b"")) < 16 or b"data" not in chunks:
-        raise _wrong("the wav file is damaged: it lacks its format or its data")
+        raise SoundError("the wav file is damaged: it lacks its format or its data")
     kind, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", chunks[b"fmt "])
     if kind == _EXTENSIBLE and len(chunks[b"fmt "]) >= 26:
         (kind,) = struct.unpack_from("<H", chunks[b"fmt "], 24)
-    if not channels or not rate or block != channels * ((bits + 7) // 8):
-        raise _wrong(
-            f"the wav file is damaged: {channels} channels of {bits} bits at {rate} Hz in blocks of {block} bytes"
+    if bits not in _BITS.get(kind, ()) or not channels or not rate or block != channels * bits // 8:
+        raise SoundError(
+            "the wav file is damaged, or neither PCM of 8 to 32 bits nor floats: "
+            f"coding {kind}, {channels} channels of {bits} bits at {rate} Hz in blocks of {block} bytes",
+            hint=_HINT,
         )
     data = chunks[b"data"]
     return _samples(data[: len(data) // block * block], kind, bits).reshape(-1, channels), rate
@@ -44,21 +46,13 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _samples(data: bytes, kind: int, bits: int) -> Samples:
-    if kind == _FLOAT and bits in (32, 64):
+    if kind == _FLOAT:
         with np.errstate(over="ignore"):
             return np.frombuffer(data, f"<f{bits // 8}").astype(np.float32)
-    if kind != _PCM or bits not in (8, 16, 24, 32):
-        raise _wrong(
-            f"the wav file's coding {kind} with {bits} bits is not read: expected PCM of 8 to 32 bits, or floats"
-        )
     if bits == 8:
-        return ((np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128).astype(np.float32)
+        return (np.frombuffer(data, np.uint8) / 128.0 - 1).astype(np.float32)
     if bits == 24:
         wide = np.zeros((len(data) // 3, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
         data, bits = wide.tobytes(), 32
     return (np.frombuffer(data, f"<i{bits // 8}") / 2.0 ** (bits - 1)).astype(np.float32)
-
-
-def _wrong(message: str, hint: str | None = None) -> SoundError:
-    return SoundError(message, hint=hint)

@@ -49,7 +49,7 @@ class Access:
 def bearer(authorization: str, api_key: str) -> str | None:
     """The key in the header Authorization, or else in X-API-Key."""
     kind, _, token = authorization.partition(" ")
-    return token.strip() if kind.lower() == "bearer" else api_key or None
+    return (token.strip() if kind.lower() == "bearer" else "") or api_key or None
 
 
 class Rates:

@@ -110,6 +110,9 @@ def _fastapi(plane: DataPlane) -> FastAPI:
         assert isinstance(error, HTTPException)
         return error_response(no_route(error, request, plane.repository.names()), request)
 
+    async def failed(request: Request, error: Exception) -> Response:
+        return error_response(error, request)
+
     # /docs must work where there is no network, and tell nobody's validator what is served here.
     api = FastAPIOffline(
         title="lampion",
@@ -120,6 +123,7 @@ def _fastapi(plane: DataPlane) -> FastAPI:
         swagger_ui_parameters={"validatorUrl": None},
     )
     api.add_exception_handler(HTTPException, not_routed)
+    api.add_exception_handler(Exception, failed)
     for route in ROUTES:
         api.add_api_route(
             route.path,

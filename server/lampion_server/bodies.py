@@ -34,7 +34,7 @@ async def read_items(request: Request, settings: Settings, task: Task) -> list[A
         return await _from_form(Request(request.scope, _replayed(body)), task)
     # No photo or sound begins with a brace. Any other content type is taken for one file, since curl says
     # application/x-www-form-urlencoded of both.
-    if content_type == "application/json" or body.startswith(b"{"):
+    if content_type == "application/json" or body[:64].lstrip().startswith(b"{"):
         return _from_json(read_json(body), task)
     if not body:
         hint = f"send the file itself: curl --data-binary @{_EXAMPLES[task.one]}"
@@ -46,7 +46,9 @@ def _records(sent: Any, task: Task) -> list[Any]:
     """The records of `{"records": [...]}`, `{"record": ...}` or a bare list."""
     if isinstance(sent, dict):
         if (task.one in sent) == (task.many in sent):
-            raise BadRequestError(f"expected either {task.one} or {task.many} in the JSON object", field=task.many)
+            hint = f'put the record inside: {{"{task.one}": {{...}}}}'
+            message = f"expected either {task.one} or {task.many} in the JSON object"
+            raise BadRequestError(message, field=task.many, hint=hint)
         sent = [sent[task.one]] if task.one in sent else sent[task.many]
     if not isinstance(sent, list) or not sent:
         raise BadRequestError(f"{task.many}: expected a list of records, got {sent!r:.80}", field=task.many)

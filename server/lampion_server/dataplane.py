@@ -24,7 +24,7 @@ from lampion_server.errors import (
     UnavailableError,
     as_server_error,
 )
-from lampion_server.infer import InferRequest, Wanted, classified
+from lampion_server.infer import InferRequest, Wanted, classified, tensors
 from lampion_server.later import Later
 from lampion_server.loading import own_cores
 from lampion_server.metrics import Metrics
@@ -311,19 +311,20 @@ class DataPlane:
         self, served: Model, task: Task, item: Any, top: int | None, threshold: float, deadline: float
     ) -> _Shown:
         session = served.session
+        names = tensors(session.outputs)
 
         def prepare() -> Arrays:
             return task.prepare(session, item, self.settings)
 
         if served.prepares:
-            answer = await served.submit(Later(prepare), None, deadline)
+            answer = await served.submit(Later(prepare), names, deadline)
             decode = answer.decode
             self.metrics.decoded(served.name, decode)
         else:
             inputs, decode = await self._decoder.decode(prepare)
             self.metrics.decoded(served.name, decode)
             tracing.decoded(served.name, decode)
-            answer = await served.submit(inputs, None, deadline)
+            answer = await served.submit(inputs, names, deadline)
         self.metrics.queued(served.name, answer.queue)
         return _Shown(served.tell(session, answer.outputs, top, threshold), answer, decode)
 
@@ -375,5 +376,6 @@ def _first_error(results: Sequence[_Shown | BaseException], noun: str, first: in
             inside = told.field if (told.field or "").startswith(".") else ""
             field = told.field if told.field == "model" else f"{noun}[{index}]{inside}"
             reason = str(told).removeprefix("photo: ")  # what edge calls a photo that has no file name
+            reason = reason.removeprefix(f"{inside}: ")
             raise BadRequestError(f"{field}: {reason}", field=field, hint=told.hint) from result
     return [result for result in results if not isinstance(result, BaseException)]

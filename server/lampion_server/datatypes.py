@@ -103,7 +103,9 @@ def from_json(data: object, datatype: str, shape: tuple[int, ...], field: str) -
     if array is None:
         array = _in_range(_checked(items, datatype, dtype.kind, field), datatype, dtype, field)
     if len(nesting) > 1 and nesting != shape:
-        raise BadRequestError(f"{field}: is nested as {list(nesting)}, but the shape is {list(shape)}", field=field)
+        raise BadRequestError(
+            f"{field}: is nested as {list(nesting)!r:.80}, but the shape is {list(shape)}", field=field
+        )
     return _shaped(array, shape, field)
 
 

@@ -152,14 +152,20 @@ def _file_body(kind: str, one: str, many: str, example: Any) -> dict[str, Any]:
 
 PHOTO_BODY = _file_body("image/*", "image", "images", PREDICT_JSON)
 SOUND_BODY = _file_body("audio/wav", "sound", "sounds", {"sound": "UklGRiQAAABXQVZF..."})
-_RECORDS = {"type": "array", "minItems": 1, "items": {"type": ["object", "array"]}}
-RECORDS_SCHEMA = {
-    "oneOf": [
-        {"type": "object", "required": ["records"], "properties": {"records": _RECORDS}},
-        {"type": "object", "required": ["record"], "properties": {"record": {"type": ["object", "array"]}}},
-        _RECORDS,
-    ]
-}
+
+
+def records_schema(record: dict[str, Any]) -> dict[str, Any]:
+    """Of what may be sent to a model whose records are like that."""
+    many = {"type": "array", "minItems": 1, "items": record}
+    return {
+        "oneOf": [
+            {"type": "object", "required": ["records"], "properties": {"records": many}},
+            {"type": "object", "required": ["record"], "properties": {"record": record}},
+            many,
+        ]
+    }
+
+
 # What a model takes depends on its card; its own entry in the document says it exactly.
 PREDICT_BODY = {
     "image/*": _BINARY,

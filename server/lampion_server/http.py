@@ -107,8 +107,8 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         body = request.scope["body"] = await unless_done(
             _received(request), lambda: Within(limit, lambda: _late(limit))
         )
-    encoding = header(request, b"content-encoding", "identity").strip().lower()
-    if encoding == "identity":
+    encoding = header(request, b"content-encoding").strip().lower().removeprefix("x-")  # x-gzip is an old name
+    if encoding in ("", "identity"):
         return body
     return await _beside(len(body) > MUCH, decompressed, body, encoding, settings.max_body_bytes)
 
@@ -206,6 +206,7 @@ def no_route(error: HTTPException, request: Request, served: list[str]) -> Serve
         allowed = (error.headers or {}).get("Allow", "").split(", ")
         return MethodNotAllowedError(f"{path} expects {' or '.join(allowed)}, got {method}", allowed=allowed)
     if error.status_code == 404:
-        names = ", ".join(served) or "none"
-        return NotFoundError(f"there is no route {path:.200}; models served: {names}", hint="/docs lists the routes")
+        names, plain = ", ".join(served) or "none", "/" + "/".join(filter(None, path.split("/")))
+        hint = "/docs lists the routes" if plain == path else f"paths have no empty parts: {plain:.200}"
+        return NotFoundError(f"there is no route {path:.200}; models served: {names}", hint=hint)
     return BadRequestError(str(error.detail))

@@ -111,6 +111,14 @@ def check_outputs(request: InferRequest, specs: Sequence[TensorSpec]) -> None:
             _check_output(request.wanted(spec.name), spec)
 
 
+def tensors(specs: Sequence[TensorSpec]) -> list[str] | None:
+    """The outputs that can be answered, None if all can. Raises `UnsupportedError` if none can."""
+    names = [spec.name for spec in specs if spec.dtype in PROTOCOL_NAMES]
+    if not names:
+        raise UnsupportedError("none of the model's outputs is a tensor: it can't be asked here", field="model")
+    return names if len(names) < len(specs) else None
+
+
 def _check_output(wanted: Wanted, spec: TensorSpec) -> None:
     datatype = PROTOCOL_NAMES.get(spec.dtype)
     if datatype is None:

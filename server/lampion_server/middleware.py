@@ -13,16 +13,20 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 
+import orjson
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lampion_server.dataplane import DataPlane
-from lampion_server.errors import ClientGoneError, TooLargeError
+from lampion_server.errors import BadRequestError, ClientGoneError, TooLargeError, error_body
 from lampion_server.settings import Settings
 from lampion_server.tracing import Traces
 
 access = logging.getLogger("lampion_server.access")
 Note = Callable[[Scope, int, float], None]
+_PRIVATE_NETWORK = b"access-control-request-private-network"
 REQUEST_ID = re.compile(rb"[\w.-]{1,128}")
 
 
@@ -93,10 +97,28 @@ def cors(settings: Settings) -> list[Callable[[ASGIApp], ASGIApp]]:
     """Lets web pages of the origins in the settings ask, and read what is answered; nothing without any."""
     if not settings.cors_origins:
         return []
-    told = ["X-Request-Id", "Server-Timing", "Retry-After", "Inference-Header-Content-Length"]
+    told = ["X-Request-Id", "Server-Timing", "Retry-After", "Inference-Header-Content-Length", "ETag"]
     origins, every = list(settings.cors_origins), ["*"]
     options = {"allow_methods": every, "allow_headers": every, "expose_headers": told, "max_age": 3600}
-    return [partial(CORSMiddleware, allow_origins=origins, **options)]  # type: ignore[arg-type]
+    return [partial(WebPages, allow_origins=origins, **options)]  # type: ignore[arg-type]
+
+
+class WebPages(CORSMiddleware):
+    """CORS, whose refusals are errors as all others are, and whose pages may come from outside of a private network."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """What a browser gets that asks whether a page may ask."""
+        others = [(name, value) for name, value in request_headers.raw if name != _PRIVATE_NETWORK]
+        answer = super().preflight_response(Headers(raw=others))
+        if answer.status_code == 200:
+            if len(others) < len(request_headers):
+                answer.headers["Access-Control-Allow-Private-Network"] = "true"
+            return answer
+        method, origin = request_headers["access-control-request-method"], request_headers["origin"]
+        message = f"{method:.20} from pages of {origin:.80} is not allowed here"
+        error = BadRequestError(message, field="Origin", hint="the server's --cors-origins lists whose pages may ask")
+        headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        return Response(orjson.dumps(error_body(error)), error.status, headers, "application/json")
 
 
 class Trace:

@@ -77,18 +77,21 @@ class Model:
         return self.cache is None and self.scheduler.prepares
 
     def submit(self, inputs: Inputs, outputs: Names = None, deadline: float | None = None) -> Awaitable[Answer]:
-        """Compute at the caller's priority, or answer from the cache. Raises what the scheduler raises."""
-        if self.cache is not None:
-            key = self.cache.key(made(inputs), outputs)
-            compute = partial(self._compute, inputs, outputs, deadline)
-            return self.cache.answer(key, compute, deadline, CALLER.get().priority)
-        if self.shadow is None and not tracing.active():
+        """Answer somebody who asks, at the caller's priority. Raises what the scheduler raises."""
+        if self.cache is None and self.shadow is None and not tracing.active():
             return self.scheduler.submit(inputs, outputs, deadline, CALLER.get().priority)
-        return self._compute(inputs, outputs, deadline)
+        return self._noted(inputs, outputs, deadline)
 
-    async def _compute(self, inputs: Inputs, outputs: Names, deadline: float | None) -> Answer:
-        answer = await self.scheduler.submit(inputs, outputs, deadline, CALLER.get().priority)
-        if self.traced:
+    async def answer(self, inputs: Inputs, outputs: Names, deadline: float | None, priority: int) -> Answer:
+        """Out of the cache, or computed; nobody else hears of it. Raises what the scheduler raises."""
+        compute = partial(self.scheduler.submit, inputs, outputs, deadline, priority)
+        if self.cache is None:
+            return await compute()
+        return await self.cache.answer(self.cache.key(made(inputs), outputs), compute, deadline, priority)
+
+    async def _noted(self, inputs: Inputs, outputs: Names, deadline: float | None) -> Answer:
+        answer = await self.answer(inputs, outputs, deadline, CALLER.get().priority)
+        if self.traced and answer.rows:  # those of the cache have none
             tracing.computed(self.name, self.version, answer.queue, answer.decode, answer.compute, answer.rows)
         if self.shadow is not None:
             self.shadow.copy(made(inputs), outputs, answer.outputs)

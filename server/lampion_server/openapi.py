@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -14,18 +15,22 @@ from lampion_server.model_docs import model_operations
 from lampion_server.routes import Route
 from lampion_server.schemas import schema_of
 
+log = logging.getLogger(__name__)
+
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 ERRORS = {"application/json": {"example": examples.ERROR, "schema": schema_of(examples.ERROR)}}
 
 
-def answers(route: Route, example: Any = None) -> dict[int | str, dict[str, Any]]:
-    """What a route answers: its own schema, with another example if there is one, and the errors."""
-    shown = route.answer if example is None else example
+def answers(route: Route, *example: Any) -> dict[int | str, dict[str, Any]]:
+    """What a route answers: its own schema, with another example if one is given (None for none), and the errors."""
+    (shown,) = example or (route.answer,)
     content: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
     if isinstance(route.answer, bytes):
         content = {"application/octet-stream": BINARY}
     elif route.answer is not None:
-        content = {"application/json": {"example": shown, "schema": schema_of(route.answer)}}
+        content = {"application/json": {"schema": schema_of(route.answer)}}
+        if shown is not None:
+            content["application/json"]["example"] = shown
     if _takes_tensors(route):
         content["application/octet-stream"] = BINARY
     return {
@@ -65,7 +70,11 @@ class Documented:
 
     def _of_model(self, name: str, session: Described) -> dict[str, Any]:
         if session not in self.parts:
-            self.parts[session] = model_operations(session)
+            try:
+                self.parts[session] = model_operations(session)
+            except Exception:  # whatever is wrong with one model must not take the page from the others
+                log.exception("model %s can't be described; /docs shows the common routes alone", name)
+                self.parts[session] = []
         return {
             route.path.replace("{model}", quote(name, safe="")): {
                 route.method.lower(): {

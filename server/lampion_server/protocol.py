@@ -159,7 +159,11 @@ def read_any_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        hint = "NaN and Infinity are not JSON; send such values as binary data" if b"NaN" in body else None
+        hint = None
+        if b"NaN" in body or b"Infinity" in body:
+            hint = "NaN and Infinity are not JSON; send such values as binary data"
+        elif b"\0" in body[:1024]:
+            hint = "a raw tensor wants the header Inference-Header-Content-Length: 0, a photo /v1/models/.../predict"
         raise BadRequestError(f"the body is not valid JSON: {error}", field="body", hint=hint) from None
 
 

@@ -241,6 +241,7 @@ class Repository:
     def _open(self, source: Source, *, strict: bool = False) -> Entry:
         stamp = source.stamp()  # before the file is read: one that is written meanwhile will differ
         try:
+            source.check_called()
             if source.is_pipeline:
                 pipeline = read(source.path)
                 return Entry(pipeline.name, pipeline.version, source, None, "", stamp, pipeline)
@@ -365,8 +366,8 @@ def _set_shadow(model: Model, traffic: Traffic | None, entries: Entries) -> None
     other = entries[model.name, wanted].model if wanted else None
     if other is None:
         model.shadow = None
-    elif model.shadow is None or model.shadow.scheduler is not other.scheduler:
-        model.shadow = Shadow(other.version, other.scheduler)
+    elif model.shadow is None or model.shadow.model is not other:
+        model.shadow = Shadow(other)
 
 
 def _by_version(entries: Sequence[Entry]) -> Entries:

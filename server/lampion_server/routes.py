@@ -37,6 +37,7 @@ from lampion_server.tasks import task_of
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 _LENGTH_NAME = JSON_LENGTH.lower().encode()
+_MOST_DIGITS = 18  # of a number of bytes; Python refuses to read some thousands
 
 Handler = Callable[[Request, DataPlane], Awaitable[Response]]
 
@@ -225,7 +226,7 @@ def _json_length(request: Request) -> int | None:
     text = header(request, _LENGTH_NAME, "none")
     if text == "none":
         return None
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
         raise BadRequestError(f"{JSON_LENGTH}: expected a number of bytes, got {text!r:.80}", field=JSON_LENGTH)
     return int(text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -16,6 +17,7 @@ from lampion_server.errors import StartupError
 
 PREFIX = "LAMPION_"
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\sA-Z/,?#@*]+")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 GROUPS = ("where it listens", "how models run", "which version answers", "limits", "who may ask", "operation", "Ray")
@@ -162,6 +164,11 @@ class Settings:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check(item.name, getattr(self, item.name), item.metadata)
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                message = f"setting cors_origins: expected origins such as https://shop.example, got {origin!r:.80}"
+                hint = "as browsers send them: scheme, host and port in small letters, without a path; each on its own"
+                raise StartupError(message, field="cors_origins", hint=hint)
         if bool(self.tls_cert) != bool(self.tls_key):
             given, missing = ("tls_cert", "tls_key") if self.tls_cert else ("tls_key", "tls_cert")
             raise StartupError(f"setting {given}: expected {missing} beside it, got none", field=missing)

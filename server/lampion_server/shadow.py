@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lampion_server.caller import Priority
 from lampion_server.datatypes import Array
-from lampion_server.described import Computing
 from lampion_server.tickets import Arrays, Names
+
+if TYPE_CHECKING:
+    from lampion_server.model import Model
 
 AT_ONCE = 8  # copies under way; the shadow may fall behind, the answers may not
 PATIENCE = 10.0  # seconds that a copy may take
@@ -36,11 +38,14 @@ class Report:
 
 
 class Shadow:
-    """Sends copies of requests to `scheduler` in the background and keeps a report; used by the event loop alone."""
+    """Sends copies of requests to `model` in the background and keeps a report; used by the event loop alone.
 
-    def __init__(self, version: str, scheduler: Computing) -> None:
-        self.scheduler = scheduler
-        self._report = Report(version)
+    What is asked again it answers out of its own cache, if it has one: the report counts requests, not questions.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._report = Report(model.version)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def copy(self, inputs: Arrays, outputs: Names, answered: Arrays) -> None:
@@ -59,7 +64,7 @@ class Shadow:
     async def _compare(self, inputs: Arrays, outputs: Names, answered: Arrays) -> None:
         report = self._report
         try:
-            theirs = await self.scheduler.submit(inputs, outputs, time.monotonic() + PATIENCE, Priority.BACKGROUND)
+            theirs = await self.model.answer(inputs, outputs, time.monotonic() + PATIENCE, Priority.BACKGROUND)
         except Exception:
             report.failed += 1
             return

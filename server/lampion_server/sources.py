@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lampion_edge import METADATA_CARD, Card, EdgeError, ModelFile
+from lampion_edge import METADATA_CARD, Card, CardError, EdgeError, ModelFile
 from lampion_server.pipelines.declaration import SUFFIX, read
 
 Stamp = tuple[tuple[int, int], ...]
+_NAMEABLE = re.compile(r"[^/\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,14 @@ class Source:
     def known_version(self) -> str:
         """Its version, without loading the graph."""
         return self.version or self._on_card("version") or "1"
+
+    def check_called(self) -> None:
+        """Raises `CardError` for a name or version that no request's path can hold."""
+        for field, text in (("name", self.known_name()), ("version", self.known_version())):
+            if not _NAMEABLE.fullmatch(text) or text in (".", ".."):
+                message = f"card: {field}: expected a text that can be part of a path, got {text!r:.80}"
+                hint = f"no slashes and no control characters: lampion card set FILE --{field} TEXT"
+                raise CardError(message, field=field, hint=hint)
 
     def _on_card(self, field: str) -> str:
         try:

@@ -37,6 +37,7 @@ DAMAGED = [
     GOOD[:24] + b"\0\0\0\0" + GOOD[28:],  # no rate
     GOOD[:34] + b"\7\0" + GOOD[36:],  # 7 bits in blocks of 2 bytes
     GOOD[:20] + b"\6\0" + GOOD[22:],  # A-law
+    GOOD[:20] + b"\3\0" + GOOD[22:],  # floats of 16 bits
 ]
 
 
@@ -44,6 +45,15 @@ DAMAGED = [
 def test_files_that_are_no_sound(content: bytes) -> None:
     with pytest.raises(SoundError):
         read_wav(content)
+
+
+def test_a_coding_that_is_not_read_is_told_with_the_cure() -> None:
+    adpcm = GOOD[:20] + b"\2\0" + GOOD[22:32] + b"\0\1\4\0" + GOOD[36:]  # 4 bits in blocks of 256 bytes
+    with pytest.raises(
+        SoundError, match="neither PCM of 8 to 32 bits nor floats: coding 2, 1 channels of 4 bits"
+    ) as raised:
+        read_wav(adpcm)
+    assert "pcm_s16le" in (raised.value.hint or "")
 
 
 def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes() -> None:

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,13 @@ def save(
 
 
 def iris(
-    path: Path, *, version: str = "1", scale: float = 2.0, golden: Golden | None = None, checksum: str = ""
+    path: Path,
+    *,
+    name: str = "iris",
+    version: str = "1",
+    scale: float = 2.0,
+    golden: Golden | None = None,
+    checksum: str = "",
 ) -> Path:
     """`y = scale * x[:, :3]`, float32 [batch, 4] to [batch, 3]."""
     nodes = [
@@ -75,12 +81,12 @@ def iris(
         "inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 4]}],
         "outputs": [{"name": "y", "dtype": "float32", "shape": ["batch", 3]}],
     }
-    card = {"name": "iris", "version": version, "task": "tensor", "checksum": checksum, **specs}
+    card = {"name": name, "version": version, "task": "tensor", "checksum": checksum, **specs}
     return save(path, nodes, [x], [y], constants=constants, card=card, golden=golden)
 
 
-def digits(path: Path) -> Path:
-    """Labels a grey 4x4 photo `dark`, `mid` or `light` by its mean."""
+def digits(path: Path, *, name: str = "digits", side: int = 4, golden: Golden | None = None) -> Path:
+    """Labels a grey photo, 4x4 or of another side, `dark`, `mid` or `light` by its mean."""
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
@@ -96,14 +102,14 @@ def digits(path: Path) -> Path:
         "slope": np.array(-0.05, np.float32),
     }
     specs = {
-        "inputs": [{"name": "image", "dtype": "uint8", "shape": ["batch", 4, 4, 1], "meaning": "photo"}],
+        "inputs": [{"name": "image", "dtype": "uint8", "shape": ["batch", side, side, 1], "meaning": "photo"}],
         "outputs": [{"name": "output", "dtype": "float32", "shape": ["batch", 3], "meaning": "logits"}],
-        "preprocessing": {"color": "L", "resize": {"size": [4, 4]}},
+        "preprocessing": {"color": "L", "resize": {"size": [side, side]}},
         "labels": ["dark", "mid", "light"],
     }
-    card = {"name": "digits", "version": "1", "task": "image-classification", **specs}
-    image, output = ("image", TensorProto.UINT8, ["batch", 4, 4, 1]), ("output", TensorProto.FLOAT, ["batch", 3])
-    return save(path, nodes, [image], [output], constants=constants, card=card)
+    card = {"name": name, "version": "1", "task": "image-classification", **specs}
+    image, output = ("image", TensorProto.UINT8, ["batch", side, side, 1]), ("output", TensorProto.FLOAT, ["batch", 3])
+    return save(path, nodes, [image], [output], constants=constants, card=card, golden=golden)
 
 
 def lookup(path: Path) -> Path:
@@ -114,10 +120,12 @@ def lookup(path: Path) -> Path:
     return save(path, nodes, [index], [value], constants=constants)
 
 
-def echo(path: Path, kind: int, shape: list[int | str] | None = None) -> Path:
+def echo(path: Path, kind: int, shape: list[int | str] | None = None, card: dict[str, Any] | None = None) -> Path:
     """Identity of one tensor of any type, `x` to `y`."""
     shape = ["batch", 2] if shape is None else shape
-    return save(path, [helper.make_node("Identity", ["x"], ["y"])], [("x", kind, shape)], [("y", kind, shape)])
+    return save(
+        path, [helper.make_node("Identity", ["x"], ["y"])], [("x", kind, shape)], [("y", kind, shape)], card=card
+    )
 
 
 def add(path: Path) -> Path:
@@ -154,7 +162,7 @@ def spin(path: Path) -> Path:
     return save(path, nodes, [x], [y], constants=constants)
 
 
-def sounds(path: Path, samples: int | str = "time") -> Path:
+def sounds(path: Path, samples: int | str = "time", rate: int = 8000) -> Path:
     """Labels a sound by its mean: `below`, `at` or `above` zero; float32 [batch, time] at 8000 Hz."""
     nodes = [
         helper.make_node("ReduceMean", ["wave", "last"], ["mean"], keepdims=1),
@@ -164,7 +172,7 @@ def sounds(path: Path, samples: int | str = "time") -> Path:
     specs = {
         "inputs": [{"name": "wave", "dtype": "float32", "shape": ["batch", samples]}],
         "outputs": [{"name": "output", "dtype": "float32", "shape": ["batch", 3], "meaning": "logits"}],
-        "preprocessing": {"rate": 8000},
+        "preprocessing": {"rate": rate},
         "labels": ["below", "at", "above"],
     }
     card = {"name": path.stem, "version": "1", "task": "audio-classification", **specs}
@@ -172,7 +180,36 @@ def sounds(path: Path, samples: int | str = "time") -> Path:
     return save(path, nodes, [wave], [output], constants=constants, card=card)
 
 
-def table(path: Path) -> Path:
+def logs(path: Path, *, golden: Golden | None = None) -> Path:
+    """The logarithms of two values, which it takes for probabilities: of what is below 0 they are NaN."""
+    nodes = [helper.make_node("Log", ["x"], ["y"])]
+    specs = {
+        "inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 2]}],
+        "outputs": [{"name": "y", "dtype": "float32", "shape": ["batch", 2], "meaning": "probabilities"}],
+    }
+    x, y = ("x", TensorProto.FLOAT, ["batch", 2]), ("y", TensorProto.FLOAT, ["batch", 2])
+    card = {"name": "logs", "version": "1", "task": "tabular", **specs}
+    return save(path, nodes, [x], [y], card=card, golden=golden)
+
+
+def zipmap(path: Path) -> Path:
+    """A classifier as scikit-learn's are converted: the label's number, and a sequence of maps that no protocol has."""
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["p"], axis=1),
+        helper.make_node("ArgMax", ["p"], ["label"], axis=1, keepdims=0),
+        helper.make_node("ZipMap", ["p"], ["maps"], domain="ai.onnx.ml", classlabels_strings=["a", "b"]),
+    ]
+    kind = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2])]
+    label = helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"])
+    outputs = [label, helper.make_value_info("maps", helper.make_sequence_type_proto(kind))]
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 1)]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs)
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    return path
+
+
+def table(path: Path, features: Sequence[str] = ("a", "b", "c")) -> Path:
     """The largest of three columns `a`, `b`, `c` as probabilities of labels of these names, and their `sum`."""
     nodes = [
         helper.make_node("Softmax", ["row"], ["probabilities"], axis=-1),
@@ -185,7 +222,7 @@ def table(path: Path) -> Path:
             {"name": "sum", "dtype": "float32", "shape": ["batch"]},
             {"name": "probabilities", "dtype": "float32", "shape": ["batch", 3], "meaning": "probabilities"},
         ],
-        "preprocessing": {"features": ["a", "b", "c"]},
+        "preprocessing": {"features": list(features)},
         "labels": ["a", "b", "c"],
     }
     card = {"name": "table", "version": "1", "task": "tabular", **specs}
@@ -223,6 +260,8 @@ class Builders:
     spin = staticmethod(spin)
     sounds = staticmethod(sounds)
     table = staticmethod(table)
+    logs = staticmethod(logs)
+    zipmap = staticmethod(zipmap)
     save = staticmethod(save)
     photo = staticmethod(photo)
     signed = staticmethod(signed)

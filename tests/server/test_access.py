@@ -129,7 +129,14 @@ def test_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("authorization", "api_key", "token"),
-    [("Bearer t", "", "t"), ("bearer  t ", "", "t"), ("", "k", "k"), ("Basic t", "k", "k"), ("", "", None)],
+    [
+        ("Bearer t", "", "t"),
+        ("bearer  t ", "", "t"),
+        ("", "k", "k"),
+        ("Basic t", "k", "k"),
+        ("Bearer", "k", "k"),
+        ("", "", None),
+    ],
 )
 def test_where_a_key_may_be(authorization: str, api_key: str, token: str | None) -> None:
     assert bearer(authorization, api_key) == token
@@ -286,6 +293,15 @@ def test_web_pages(serve: Any, folder: Path) -> None:
         assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
         answer = server.client.post(INFER[1], json=TENSOR, headers={"Origin": "https://other.example"})
         assert "access-control-allow-origin" not in answer.headers
+        answer = server.client.options("/v2", headers=asked | {"Access-Control-Request-Private-Network": "true"})
+        assert (answer.status_code, answer.headers["access-control-allow-private-network"]) == (200, "true")
+        answer = server.client.options("/v2", headers=asked | {"Origin": "https://other.example"})
+        assert (answer.status_code, answer.json()["field"]) == (400, "Origin")
+        assert "access-control-allow-origin" not in answer.headers
+        for path in ("/nowhere", "/v2/models/none", "/v2/models/iris/infer"):
+            answer = server.client.get(path, headers={"Origin": "https://shop.example"})
+            assert answer.status_code in (404, 405)
+            assert answer.headers["access-control-allow-origin"] == "https://shop.example"
 
 
 def test_the_log_in_json(folder: Path, keys: tuple[Path, str, str]) -> None:

@@ -72,6 +72,7 @@ def test_asking_the_server(client: Client) -> None:
         (lambda c: c.infer("iris", {"y": ROWS}), 400, "inputs[0].name", "expected one of x"),
         (lambda c: c.infer("iris", {"x": ROWS.astype(int)}), 400, "inputs[0].datatype", "x is FP32, got INT64"),
         (lambda c: c.predict("digits", b"text"), 400, "photos[0]", "not an image"),
+        (lambda c: c.predict("iris", b"[[1, 2, 3, 4]]"), None, None, "model iris tells no labels: ask it with infer"),
         (lambda c: c.predict("digits", b"text", version="9"), 404, "version", "has no version '9'"),
         (lambda c: c.metadata("iris", "9"), 404, "version", "has no version '9'"),
     ],

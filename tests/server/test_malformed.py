@@ -195,6 +195,22 @@ def test_query_parameters(server: Any, build: Any, query: str, field: str) -> No
     check(server, server.client.post(f"/v1/models/digits/predict?{query}", content=build.photo()), 400, field)
 
 
+HINTS = [
+    ("POST", "/v2/models/iris/infer/", b"", "/v2/models/iris/infer"),
+    ("GET", "//v2//health/live", b"", "/v2/health/live"),
+    ("GET", "/nowhere", b"", "/docs"),
+    ("POST", "/v2/models/iris/infer", jpeg(), "/v1/models/.../predict"),
+    ("POST", "/v2/models/iris/infer", b'{"inputs": [Infinity]}', "binary data"),
+    ("POST", "/v1/models/iris/predict", b'{"x": [1, 2, 3, 4]}', '{"record": {...}}'),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "hint"), HINTS, ids=range(len(HINTS)))
+def test_what_newcomers_are_told(server: Any, method: str, path: str, body: bytes, hint: str) -> None:
+    response = server.client.request(method, server.url + path, content=body or None)
+    assert hint in response.json()["hint"]
+
+
 ROUTES = [
     ("GET", "/v2/models/iris/infer", 405, "POST"),
     ("PUT", "/v2/models/iris/infer", 405, "POST"),
@@ -238,7 +254,7 @@ HEADERS = [
     ),
     ({"X-Request-Timeout": "1e-9"}, 504, None),
     *(({"X-Priority": text}, 400, "X-Priority") for text in ("background", "2", "first")),
-    *(({"Inference-Header-Content-Length": text}, 400, ...) for text in ("-1", "1.5", "x", "99999999999")),
+    *(({"Inference-Header-Content-Length": text}, 400, ...) for text in ("-1", "1.5", "x", "99999999999", "9" * 5000)),
     ({"Content-Type": "application/json", "Inference-Header-Content-Length": "0"}, 400, ...),
 ]
 

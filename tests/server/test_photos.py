@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
 from typing import Any
 
 import pytest
@@ -47,7 +48,16 @@ def curl_json(photo: bytes) -> dict[str, Any]:
     return {"content": text, "headers": {"content-type": "application/x-www-form-urlencoded"}}
 
 
-@pytest.mark.parametrize("way", [raw, curl, multipart, in_json, data_url, curl_json])
+def with_line_breaks(photo: bytes) -> dict[str, Any]:
+    """As the command base64, mail and Python's own encodebytes write it."""
+    return {"json": {"image": base64.encodebytes(photo * 3).decode().replace("\n", "\r\n")}}
+
+
+def indented_json(photo: bytes) -> dict[str, Any]:
+    return {"content": b" \n" + json.dumps(in_json(photo)["json"]).encode()}
+
+
+@pytest.mark.parametrize("way", [raw, curl, multipart, in_json, data_url, curl_json, with_line_breaks, indented_json])
 def test_ways_to_send_one(server: Any, build: Any, way: Any) -> None:
     response = server.client.post("/v1/models/digits/predict?top=1", **way(build.photo(0)))
     assert labels(response) == [["dark"]]
@@ -132,8 +142,9 @@ def test_what_is_transparent_lies_on_white(server: Any, mode: str) -> None:
 def test_gzipped_forms_and_photos(server: Any, build: Any) -> None:
     form = b'--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\n' + build.photo(0) + b"\r\n--b--\r\n"
     for content, kind in ((form, "multipart/form-data; boundary=b"), (build.photo(0), "image/png")):
-        headers = {"content-type": kind, "content-encoding": "gzip"}
-        response = server.client.post(
-            "/v1/models/digits/predict?top=1", content=gzip.compress(content), headers=headers
-        )
-        assert labels(response) == [["dark"]]
+        for encoding in ("gzip", "x-gzip"):
+            headers = {"content-type": kind, "content-encoding": encoding}
+            response = server.client.post(
+                "/v1/models/digits/predict?top=1", content=gzip.compress(content), headers=headers
+            )
+            assert labels(response) == [["dark"]]

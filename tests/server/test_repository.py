@@ -67,6 +67,14 @@ def test_a_folder_of_versions(repository_of: Any, build: Any, tmp_path: Path) ->
         repository.get("iris")
 
 
+@pytest.mark.parametrize("name", ["a/b", "..", "a\nb"])
+def test_a_name_that_no_path_can_hold(repository_of: Any, build: Any, tmp_path: Path, name: str) -> None:
+    build.iris(tmp_path / "a.onnx", name=name)
+    (entry,) = repository_of(tmp_path).index()
+    assert entry.model is None
+    assert "card: name: expected a text that can be part of a path" in entry.reason
+
+
 def test_golden_samples_decide(repository_of: Any, build: Any, tmp_path: Path) -> None:
     build.iris(tmp_path / "m" / "1" / "model.onnx", golden=golden(2))
     build.iris(tmp_path / "m" / "2" / "model.onnx", golden=golden(3))

@@ -63,6 +63,29 @@ def test_models_from_either() -> None:
     assert read(LAMPION_MODELS=os.pathsep.join(["a.onnx", "b"])).models == ("a.onnx", "b")
 
 
+ORIGINS = [
+    "https://a/",
+    "https://a,https://b",
+    " https://b",
+    "localhost:3000",
+    "https://Shop.example",
+    "https://*.a",
+    "",
+]
+
+
+def test_origins() -> None:
+    origins = (
+        "*",
+        "null",
+        "https://shop.example",
+        "http://localhost:3000",
+        "http://[::1]:80",
+        "chrome-extension://abc",
+    )
+    assert Settings(cors_origins=origins).cors_origins == origins
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -75,6 +98,7 @@ def test_models_from_either() -> None:
         ("log_level", "loud"),
         ("port", -1),
         ("port", 65536),
+        *(("cors_origins", (origin,)) for origin in ORIGINS),
     ],
 )
 def test_values_out_of_bounds(name: str, value: Any) -> None:
@@ -108,10 +132,15 @@ def test_a_file_that_is_wrong(tmp_path: Path, text: str | None, message: str) ->
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "lampion.toml"
     path.write_text('models = ["m.onnx"]\nport = 1\nhost = "a"\nwatch = 2\nopen_metrics = true\n')
-    environment = {"LAMPION_PORT": "2", "LAMPION_HOST": "b", "LAMPION_CONFIG": str(path), "LAMPION_CORS_ORIGINS": "x,y"}
+    environment = {
+        "LAMPION_PORT": "2",
+        "LAMPION_HOST": "b",
+        "LAMPION_CONFIG": str(path),
+        "LAMPION_CORS_ORIGINS": "https://x,http://y",
+    }
     settings = Settings.read(Namespace(port=3), environment)
     assert (settings.models, settings.port, settings.host, settings.watch) == (("m.onnx",), 3, "b", 2.0)
-    assert (settings.open_metrics, settings.cors_origins) == (True, ("x", "y"))
+    assert (settings.open_metrics, settings.cors_origins) == (True, ("https://x", "http://y"))
     assert Settings.read(Namespace(), environment | {"LAMPION_OPEN_METRICS": "no"}).open_metrics is False
 
 

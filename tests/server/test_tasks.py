@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edge.sounds import LOUD, wav
+from edge.sounds import LOUD, floats, wav
 from onnx import TensorProto
 
 
@@ -20,6 +20,7 @@ def asked(serve: Any, build: Any, tmp_path_factory: Any) -> Iterator[Any]:
     build.sounds(folder / "second.onnx", 8000)
     build.table(folder / "table.onnx")
     build.add(folder / "add.onnx")
+    build.logs(folder / "logs.onnx")
     build.echo(folder / "texts.onnx", TensorProto.STRING, ["batch"])
     build.echo(folder / "halves.onnx", TensorProto.FLOAT16, ["batch", "time"])
     build.echo(folder / "fixed.onnx", TensorProto.FLOAT, [4, 2])
@@ -53,6 +54,10 @@ def test_sounds(asked: Any, offset: float, label: str) -> None:
 # --- records ---
 
 ROW = {"a": 1.0, "b": 3.0, "c": 2.0}
+DEEP: list[Any] = []
+for _ in range(200):
+    DEEP = [DEEP]
+NANS = floats(np.full(400, np.nan, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -87,10 +92,41 @@ def test_records_of_unequal_length(asked: Any) -> None:
     assert [one["outputs"]["y"] for one in told] == [[1, 2.5], [3], [4, 5, 6]]
 
 
+def test_probabilities_that_are_no_numbers(asked: Any) -> None:
+    response = asked.client.post("/v1/models/logs/predict", json=[[2, 3], [-1, 2]])
+    assert (response.status_code, response.json()["code"]) == (500, "MODEL_FAILED")
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 10_000])
+def test_of_outputs_that_are_no_tensors_the_others_are_told(
+    serve: Any, build: Any, tmp_path: Any, cache_bytes: int
+) -> None:
+    with serve(build.zipmap(tmp_path / "zipmap.onnx"), cache_bytes=cache_bytes) as server:
+        told = predictions(server.client.post("/v1/models/zipmap/predict", json=[[1, 2], [2, 1]]))
+        assert told == [{"outputs": {"label": 1}}, {"outputs": {"label": 0}}]
+
+
+@pytest.mark.parametrize("features", [["a", "b"], ["a", "b", "a"]])
+def test_columns_that_dont_fit_are_left_aside(serve: Any, build: Any, tmp_path: Any, features: list[str]) -> None:
+    with serve(build.table(tmp_path / "table.onnx", features=features)) as server:
+        response = server.client.post("/v1/models/table/predict?top=1", json={"record": {"row": [1, 2, 3]}})
+        assert predictions(response)[0]["labels"][0]["label"] == "c"
+        assert "/v1/models/table/predict" in server.client.get("/openapi.json").json()["paths"]
+
+
 WRONG = [
     ("table", {"record": {"a": 1, "b": 2}}, "records[0].c"),
     ("table", {"records": [ROW, ROW | {"d": 1}]}, "records[1].d"),
-    ("table", {"records": [ROW | {"a": "1"}]}, "records[0].row"),
+    ("table", {"records": [ROW | {"a": "1"}]}, "records[0].a"),
+    ("table", {"records": [ROW, ROW | {"b": None}]}, "records[1].b"),
+    ("table", {"records": [ROW | {"b": True}]}, "records[0].b"),
+    ("table", {"records": [ROW | {"c": [1]}]}, "records[0].c"),
+    ("table", {"records": [ROW | {"c": {}}]}, "records[0].c"),
+    ("table", {"records": [ROW | {"c": 1e39}]}, "records[0].c"),
+    ("table", {"records": [DEEP]}, "records[0].row"),
+    ("halves", {"records": [DEEP]}, "records[0].x"),
+    ("texts", {"record": {"x": 5}}, "records[0].x"),
+    ("sounds", {"sound": base64.b64encode(NANS).decode()}, "sounds[0]"),
     ("table", {"records": [[1, 2]]}, "records[0].row"),
     ("table", {"records": [[[1, 2, 3]]]}, "records[0].row"),
     ("table", {"records": [3]}, "records[0]"),
@@ -115,4 +151,6 @@ WRONG = [
 @pytest.mark.parametrize(("model", "body", "field"), WRONG, ids=range(len(WRONG)))
 def test_what_is_wrong_is_named(asked: Any, model: str, body: Any, field: str) -> None:
     response = asked.client.post(f"/v1/models/{model}/predict", json=body)
-    assert (response.status_code, response.json()["field"]) == (400, field), response.text
+    error = response.json()
+    assert (response.status_code, error["field"]) == (400, field), response.text
+    assert ": ." not in error["error"]  # the place is told once

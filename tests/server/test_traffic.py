@@ -55,6 +55,20 @@ def test_traffic(serve: Any, versions: Path) -> None:
         assert steer("rollback")["stable"] == "2"
 
 
+def test_a_shadow_hears_of_what_the_cache_answers(serve: Any, versions: Path) -> None:
+    with serve(versions, cache_bytes=10_000) as server:
+        server.client.post("/v1/models/iris/traffic/promote?version=1")
+        asked(server)
+        server.client.post("/v1/models/iris/traffic/shadow?version=2")
+        assert asked(server, 5) == {("1", 2.0): 5}
+        limit = time.monotonic() + 20
+        while (report := server.client.get("/v1/models/iris/traffic").json()["report"])["compared"] < 5:
+            assert time.monotonic() < limit, report
+        assert (report["values"], report["worst"]) == (5, 3.0)
+        stats = {entry["version"]: entry for entry in server.client.get("/v2/models/stats").json()["model_stats"]}
+        assert (stats["1"]["execution_count"], stats["2"]["execution_count"]) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("way", "status", "field"),
     [

@@ -61,7 +61,7 @@ def decoded(text: Any, field: str) -> bytes:
     if text.startswith("data:"):  # a data URL, as a browser's FileReader gives it
         text = text.partition(",")[2]
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InputError(f"{field}: not base64 ({error})", field=field) from None
 

@@ -21,15 +21,13 @@ def prepare(session: Described, record: Any, settings: Settings) -> dict[str, Ar
     Its keys are the inputs' names, or the columns that the card names in `preprocessing.features`; a model of one input
     takes a bare list too. Raises `BadRequestError` whose field is the key.
     """
-    for spec in session.inputs:
-        if not spec.shape or (spec.shape[0] not in (1, None) and not isinstance(spec.shape[0], str)):
-            message = f"model {session.name} takes no records: its input {spec.name} has no axis for them"
-            raise BadRequestError(message, field="model", hint="send it tensors, to infer")
+    if (unfit := without_rows(session)) is not None:
+        message = f"model {session.name} takes no records: its input {unfit.name} has no axis for them"
+        raise BadRequestError(message, field="model", hint="send it tensors, to infer")
     columns = features(session)
     if columns and isinstance(record, dict):
-        (spec,) = session.inputs
-        record = {spec.name: [record[name] for name in _checked(record, columns)]}
-    elif isinstance(record, list) and len(session.inputs) == 1:
+        return _of_columns(session.inputs[0], record, _checked(record, columns))
+    if isinstance(record, list) and len(session.inputs) == 1:
         record = {session.inputs[0].name: record}
     if not isinstance(record, dict):
         raise BadRequestError(f"expected an object of {', '.join(names(session))}, got {record!r:.80}")
@@ -37,12 +35,24 @@ def prepare(session: Described, record: Any, settings: Settings) -> dict[str, Ar
     return {spec.name: _row(spec, record[spec.name]) for spec in session.inputs}
 
 
+def without_rows(session: Described) -> TensorSpec | None:
+    """An input that has no axis for records, None for a model that takes them."""
+    return next((spec for spec in session.inputs if not spec.shape or not _is_rows(spec.shape[0])), None)
+
+
+def _is_rows(size: int | str | None) -> bool:
+    return size in (1, None) or isinstance(size, str)
+
+
 def features(session: Described) -> list[str]:
     """The names of the columns of a model's one input, empty if its card has none."""
     preprocessing = session.card.preprocessing
     named = preprocessing.extra.get("features") if preprocessing else None
-    one = len(session.inputs) == 1 and len(session.inputs[0].shape) == 2
-    return [str(name) for name in named] if isinstance(named, list) and one else []
+    shape = session.inputs[0].shape if len(session.inputs) == 1 else ()
+    if not isinstance(named, list) or len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != len(named)):
+        return []
+    found = [str(name) for name in named]
+    return found if len(set(found)) == len(found) else []
 
 
 def names(session: Described) -> list[str]:
@@ -61,22 +71,38 @@ def _checked(record: dict[str, Any], expected: Sequence[str]) -> Sequence[str]:
 
 
 def _row(spec: TensorSpec, value: Any) -> Array:
-    field, datatype = f".{spec.name}", PROTOCOL_NAMES[spec.dtype]
-    wanted = spec.shape[1:]
+    field, wanted = f".{spec.name}", spec.shape[1:]
     data = value if isinstance(value, list) else [value]
     shape = _nesting(data) if wanted else (1,)
-    readable = "FP32" if datatype in BINARY_ONLY else datatype
-    try:
-        with np.errstate(over="raise"):
-            array = from_json(data, readable, shape, field).astype(numpy_dtype(datatype, field), copy=False)
-    except FloatingPointError:
-        raise BadRequestError(f"{spec.name}: a value is out of the range of {datatype}", field=field) from None
     fits = len(shape) == len(wanted) and all(
         not isinstance(want, int) or want == size for want, size in zip(wanted, shape, strict=True)
     )
     if wanted and not fits:
-        raise BadRequestError(f"{spec.name}: a row is {list(wanted)}, got {list(shape)}", field=field)
-    return array.reshape(1, *(shape if wanted else ()))
+        raise BadRequestError(f"{field}: a row is {list(wanted)}, got {list(shape)!r:.80}", field=field)
+    return _values(data, spec, shape, field).reshape(1, *(shape if wanted else ()))
+
+
+def _of_columns(spec: TensorSpec, record: dict[str, Any], columns: Sequence[str]) -> dict[str, Array]:
+    """A row of values by the names of their columns, one of which an error is about."""
+    for name in columns:
+        if isinstance(record[name], list | dict):
+            raise BadRequestError(f".{name}: expected one value, got {record[name]!r:.80}", field=f".{name}")
+    try:
+        return {spec.name: _row(spec, [record[name] for name in columns])}
+    except BadRequestError:
+        for name in columns:
+            _values([record[name]], spec, (1,), f".{name}")
+        raise
+
+
+def _values(data: list[Any], spec: TensorSpec, shape: tuple[int, ...], field: str) -> Array:
+    datatype = PROTOCOL_NAMES[spec.dtype]
+    readable = "FP32" if datatype in BINARY_ONLY else datatype
+    try:
+        with np.errstate(over="raise"):
+            return from_json(data, readable, shape, field).astype(numpy_dtype(datatype, field), copy=False)
+    except FloatingPointError:
+        raise BadRequestError(f"{field}: a value is out of the range of {datatype}", field=field) from None
 
 
 def _nesting(data: Any) -> tuple[int, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lampion_edge.sound import decode
 from lampion_server.datatypes import Array
 from lampion_server.described import Described
@@ -21,7 +23,10 @@ def prepare(session: Described, sound: Any, settings: Settings) -> dict[str, Arr
         message = f"model {session.name} takes no sounds: expected one input, float32 [batch, sample]"
         raise BadRequestError(message, field="model", hint="send it tensors, to infer")
     (spec,) = session.inputs
-    return {spec.name: decode(sound, session.card, spec, max_samples=settings.max_body_bytes // 4)}
+    samples = decode(sound, session.card, spec, max_samples=settings.max_body_bytes // 4)
+    if not np.isfinite(samples).all():
+        raise BadRequestError("the wav file holds samples that are NaN or infinite")
+    return {spec.name: samples}
 
 
 SOUNDS = Task("sound", "sounds", prepare)

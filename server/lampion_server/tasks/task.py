@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from lampion_edge.labels import labels_from
 from lampion_server.datatypes import Array, texts
 from lampion_server.described import Described
+from lampion_server.errors import ModelFailedError
 from lampion_server.settings import Settings
 
 Prediction = dict[str, Any]
@@ -32,11 +34,14 @@ class Task:
 def prediction(session: Described, outputs: Mapping[str, Array], top: int | None, threshold: float) -> Prediction:
     """One row of outputs as JSON: labels for a classifier, those below `threshold` left out, else the outputs themselves.
 
-    Raises edge's `InputError` for a classifier whose output is not [batch, class].
+    Raises edge's `InputError` for a classifier whose output is not [batch, class], `ModelFailedError` for NaN.
     """
     classes = any(spec.meaning in ("logits", "probabilities") for spec in session.outputs)
     if classes or session.card.task in ("image-classification", "audio-classification"):
         (labels,) = labels_from(session.card, outputs, top)
+        if any(math.isnan(label.probability) for label in labels):
+            hint = "infer tells the outputs as they are"
+            raise ModelFailedError(f"model {session.name}: its probabilities for this are NaN", hint=hint)
         return {"labels": [label.as_json() for label in labels if label.probability >= threshold]}
     return {"outputs": {name: row(array) for name, array in outputs.items()}}
 
