@@ -83,7 +83,7 @@ def measure(
             say(f"{scenario.name}: round {number + 1} of {rounds}")
             for one in asked:
                 _closed(one, scenario, seconds, results.setdefault(one.running.peer.name, Result()))
-            if scenario.files and len(scenario.questions) and scenario.name == PHOTOS:
+            if scenario.files:
                 results.setdefault(BARE, Result()).rates.append(_bare(scenario, seconds))
         for number in range(rounds):
             say(f"{scenario.name}: half load, round {number + 1} of {rounds}")
@@ -139,19 +139,22 @@ def _half(one: Asked, scenario: Scenario, seconds: float, result: Result) -> Non
 
 @contextmanager
 def foremost() -> Iterator[bool]:
-    """This thread runs as soon as it can, before all that isn't as urgent, as on a machine of its own; gives whether it may.
+    """This thread runs on the first core, before all that isn't as urgent, as on a machine of its own; gives whether it may.
 
-    A generator that has to wait for its turn on a processor sends late, which looks like a late answer.
+    A generator that has to wait for its turn on a processor sends late, which looks like a late answer; and one that may
+    go where it likes takes the very core on which the server computes, which then stands still although another is free.
     """
-    before, urgent = os.sched_getscheduler(0), False
+    before, cores, urgent = os.sched_getscheduler(0), os.sched_getaffinity(0), False
     with suppress(OSError):  # it takes root, or a limit of the kind RLIMIT_RTPRIO
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+        os.sched_setaffinity(0, {min(cores)})
         urgent = True
     try:
         yield urgent
     finally:
         if urgent:
             os.sched_setscheduler(0, before, os.sched_param(0))
+            os.sched_setaffinity(0, cores)
 
 
 def _loaded(one: Asked, wanted: generating.Load) -> generating.Taken:

@@ -91,8 +91,13 @@ LAMPION = Peer(
         LARGE: plain_bytes(_PREDICT),
     },
 )
-LAMPION_TWO = replace(LAMPION, name="lampion, two workers", asks={BYTES: protocol_bytes(_INFER)})
+LAMPION_TWO = replace(
+    LAMPION,
+    name="lampion, two workers",
+    asks={BYTES: protocol_bytes(_INFER), PHOTOS: plain_bytes(_PREDICT), LARGE: plain_bytes(_PREDICT)},
+)
 FLOOR = Peer("raw ASGI, orjson", "floor_asgi.py", {NUMBERS: protocol_json("/json"), BYTES: plain_bytes("/binary")})
+FLOOR_PHOTOS = Peer("raw ASGI, two threads", "floor_photos.py", {PHOTOS: plain_bytes("/"), LARGE: plain_bytes("/")})
 FASTAPI = Peer(
     "FastAPI, pydantic",
     "fastapi_app.py",
@@ -136,7 +141,7 @@ TRITON = Peer(
     {NUMBERS: protocol_json(_INFER), BYTES: protocol_bytes(_INFER)},
     ("numpy", "onnxruntime", "nvidia-pytriton"),
 )
-PEERS = (LAMPION, LAMPION_TWO, FLOOR, FASTAPI, LITSERVE, MLSERVER, BENTOML, RAY, TRITON)
+PEERS = (LAMPION, LAMPION_TWO, FLOOR, FLOOR_PHOTOS, FASTAPI, LITSERVE, MLSERVER, BENTOML, RAY, TRITON)
 BARE = "bare loop, no server"
 
 

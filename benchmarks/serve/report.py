@@ -11,7 +11,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 from measuring import Result
-from peers import BARE, BYTES, FASTAPI, FLOOR, LAMPION, LAMPION_TWO, LARGE, NUMBERS, PHOTOS, TRITON
+from peers import (
+    BARE,
+    BENTOML,
+    BYTES,
+    FASTAPI,
+    FLOOR,
+    FLOOR_PHOTOS,
+    LAMPION,
+    LAMPION_TWO,
+    LARGE,
+    LITSERVE,
+    NUMBERS,
+    PHOTOS,
+    RAY,
+    TRITON,
+)
 
 Results = Mapping[str, Mapping[str, Result]]
 
@@ -74,18 +89,28 @@ def verdicts(results: Results) -> Iterator[Verdict]:
         (NUMBERS, LAMPION.name, FASTAPI.name, 3.0),
         (BYTES, LAMPION_TWO.name, TRITON.name, 1.0),
         (PHOTOS, LAMPION.name, BARE, 0.95),
-        *((LARGE, LAMPION.name, name, 5.0) for name in results.get(LARGE, {}) if name != LAMPION.name),
+        *((LARGE, LAMPION.name, peer.name, 5.0) for peer in (FASTAPI, LITSERVE, BENTOML, RAY)),
     ):
         known = results.get(scenario, {})
         if mine in known and other in known:
             got = statistics.median(ratios(known[mine], known[other]))
             who = "" if mine == LAMPION.name else f"{mine}, "
-            yield Verdict(f"{scenario}: {who}at least {least:g} times {other}", got, least)
+            yield Verdict(f"{scenario}: {who}at least {least:g} times {other}", got, least, _beside(known, other))
     for scenario, known in results.items():
         if LAMPION.name in known and known[LAMPION.name].p50:
             note = f"; {FLOOR.name}: {tail(known[FLOOR.name]):.2f}" if FLOOR.name in known else ""
             promise = f"{scenario}: p99 at half load at most 2 times p50"
             yield Verdict(promise, tail(known[LAMPION.name]), -2.0, note)
+
+
+def _beside(known: Mapping[str, Result], other: str) -> str:
+    """Of photos, what is possible: the same work behind nothing but HTTP, and without that."""
+    told = [
+        f"{name}: {statistics.median(ratios(known[name], known[other])):.2f}"
+        for name in (FLOOR_PHOTOS.name, BARE)
+        if name in known and name != other
+    ]
+    return f"; {', '.join(told)}" if told else ""
 
 
 def tail(result: Result) -> float:
@@ -114,13 +139,13 @@ rounds; ratios are taken within a round, with the lowest and the highest behind 
 The load comes from lampion's own generator (`lampion bench http://...`) and not from wrk, because it sends photos and tensors
 to every peer in its own form, and keeps a rate without coordinated omission. It shares the cores with the server that it
 measures, at the same cost for each; the last column says how much of one core it took at most. At half load, as root, it
-runs before all others (SCHED_RR) and hardly searches for garbage: a generator that waits for a processor sends late, and on
-two cores that alone was a p99 of some milliseconds. Every first answer of the small model is compared with the right one. No
-peer logs requests, lampion neither (`--log-level warning`). Peers are written as their documentation writes them, with one
-onnxruntime thread per worker. Triton's server comes out of PyTriton's wheel, which has the Python backend and not the one for
-onnxruntime: a Python model runs onnxruntime behind it. Over REST, MLServer, LitServe and BentoML take no tensors as bytes. A
-peer that does not start is left out. Ray Serve's replicas take up to 100 requests at a time, since at its default of 5 its
-router lets 32 connections wait for seconds (15 answers/s instead of 200).
+runs on the first core, before all others (SCHED_RR), and hardly searches for garbage: a generator that waits for a processor
+sends late, and on two cores that alone was a p99 of some milliseconds. Every first answer of the small model is compared with
+the right one. No peer logs requests, lampion neither (`--log-level warning`). Peers are written as their documentation writes
+them, with one onnxruntime thread per worker. Triton's server comes out of PyTriton's wheel, which has the Python backend and
+not the one for onnxruntime: a Python model runs onnxruntime behind it. Over REST, MLServer, LitServe and BentoML take no
+tensors as bytes. A peer that does not start is left out. Ray Serve's replicas take up to 100 requests at a time, since at its
+default of 5 its router lets 32 connections wait for seconds (15 answers/s instead of 200).
 """
 
 ABOUT = {
@@ -130,8 +155,9 @@ ABOUT = {
         "stands lampion as it is told to do so too, with `--workers 2`."
     ),
     PHOTOS: (
-        "JPEG to the five best labels of EfficientNet-Lite0, 8 connections, two workers of each peer, lampion as it starts\n"
-        "by itself. The bare loop is two processes of one thread that decode and run, without a server."
+        "JPEG to the five best labels of EfficientNet-Lite0, 8 connections, two workers of each peer; lampion as it starts by\n"
+        "itself, and with `--workers 2`. The bare loop is two processes of one thread that decode and run what they have in\n"
+        "memory, without a server and without a generator beside them; raw ASGI does the same for whoever sends the photos."
     ),
     LARGE: (
         "The same model, 4000x3000 pixels, 4 connections; {photos}. Peers decode with `Image.open`\n"
