@@ -107,7 +107,7 @@ class DataPlane:
         self.repository = repository
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
-        self.statistics = Statistics()
+        self.statistics = Statistics(lambda: {(entry.name, entry.version) for entry in repository.index()})
         self.grpc_port: int | None = None  # the one taken, while gRPC is served
         self.draining = False  # a signal has come: what was accepted is answered, nobody should send more
         self.ask_all: Callable[[Question], Awaitable[list[Any]]] = self._ask_myself

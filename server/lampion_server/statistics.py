@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -118,19 +118,31 @@ class Counted:
 
 
 class Statistics:
-    """The statistics of all models since the server began, by name and version; written by the event loop alone."""
+    """The statistics of all models since the server began, by name and version; written by the event loop alone.
 
-    def __init__(self) -> None:
-        self._models: dict[tuple[str, str], ModelStatistics] = defaultdict(ModelStatistics)
+    `known` tells which there are. Others are forgotten, or a server that gets new versions for months would keep them all.
+    """
+
+    def __init__(self, known: Callable[[], Collection[tuple[str, str]]]) -> None:
+        self._known = known
+        self._models: dict[tuple[str, str], ModelStatistics] = {}
 
     def of_request(self, name: str, version: str) -> Counted:
         """Count a request as success or failure by how the block ends; what it computed is told to the value."""
-        return Counted(self._models[name, version])
+        return Counted(self._of(name, version))
 
     def refused(self, name: str, version: str) -> None:
         """A request was turned away before it was read, which is a failure as well."""
-        self._models[name, version].stages["fail"].add(0.0)
+        self._of(name, version).stages["fail"].add(0.0)
 
     def as_json(self, name: str, version: str) -> dict[str, Any]:
         """The protocol's entry of one version, all zero if nobody asked it yet."""
         return (self._models.get((name, version)) or ModelStatistics()).as_json(name, version)
+
+    def _of(self, name: str, version: str) -> ModelStatistics:
+        found = self._models.get((name, version))
+        if found is None:
+            known = self._known()
+            self._models = {key: value for key, value in self._models.items() if key in known}
+            found = self._models[name, version] = ModelStatistics()
+        return found

@@ -327,10 +327,25 @@ def test_statistics(serve: Any, folder: Any) -> None:
 
 
 def test_a_batch_counts_once_for_all_who_shared_it() -> None:
-    statistics = Statistics()
+    statistics = Statistics(lambda: [("m", "1")])
     for rows in (1, 2, 4):
         with statistics.of_request("m", "1") as counted:
             counted.answered(Answer({}, queue=1.0, compute=0.7, rows=7), rows)
     entry = statistics.as_json("m", "1")
     assert (entry["inference_count"], entry["execution_count"]) == (7, 1)
     assert entry["batch_stats"][0]["compute_infer"] == {"count": 1, "ns": 700_000_000}
+
+
+def test_versions_that_are_gone_are_forgotten() -> None:
+    """A server that gets new versions all the time kept the counts of each."""
+    known = [("m", "1"), ("other", "1")]
+    statistics = Statistics(lambda: known)
+    for name, version in known:
+        statistics.refused(name, version)
+    known[0] = ("m", "2")
+    statistics.refused("m", "2")
+
+    def failures(name: str, version: str) -> int:
+        return int(statistics.as_json(name, version)["inference_stats"]["fail"]["count"])
+
+    assert [failures(*key) for key in (("m", "1"), ("m", "2"), ("other", "1"))] == [0, 1, 1]
