@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +37,20 @@ def in_background_after(threads: int, work: Callable[[], T]) -> T:
                 break
             time.sleep(_LOOK)
         return done.result()
+
+
+def beside(work: Callable[[], T]) -> Future[T]:
+    """`work` in a thread that doesn't keep the process from ending."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="lampion-beside", daemon=True).start()
+    return done
 
 
 def _step_back(thread: int | None = None) -> None:

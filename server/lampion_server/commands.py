@@ -18,6 +18,7 @@ from lampion_server.keys import read_keys
 from lampion_server.listening import bound, called, forget, reserved, url
 from lampion_server.relay import Ready
 from lampion_server.settings import Settings, add_arguments
+from lampion_server.signals import leave
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -47,9 +48,11 @@ def serve(args: Namespace) -> int:
         return 0
     with bound(settings) as listener:
         try:
-            _serve(settings, listener)
+            unfinished = _serve(settings, listener)
         finally:
             forget(settings)
+    if unfinished:
+        leave()
     return 0
 
 
@@ -66,25 +69,27 @@ def _announced(settings: Settings, address: str) -> Callable[[Ready], None]:
     return started
 
 
-def _serve(settings: Settings, listener: socket.socket) -> None:
+def _serve(settings: Settings, listener: socket.socket) -> bool:
+    """Whether it has left something behind that would hold the process."""
     started = _announced(settings, url(listener, settings))
-    # Imported when it is known which of the two is needed: the supervisor itself runs no model.
-    if settings.workers > 1:
-        from lampion_server import worker
-        from lampion_server.loading import own_cores
-        from lampion_server.workers import Supervisor
+    with _grpc_port(settings) as taken:
+        settings = replace(settings, grpc_port=taken.port)
+        # Imported when it is known which of the two is needed: the supervisor itself runs no model.
+        if settings.workers > 1:
+            from lampion_server import worker
+            from lampion_server.loading import own_cores
+            from lampion_server.workers import Supervisor
 
-        own_cores(settings)
-        listener.listen(2048)
-        with _grpc_port(settings) as taken:
-            Supervisor(replace(settings, grpc_port=taken.port), listener, worker.main, started).run()
-    else:
+            own_cores(settings)
+            listener.listen(2048)
+            Supervisor(settings, listener, worker.main, started).run()
+            return False
         from lampion_server.serving import opened, serve
 
         def told(plane: DataPlane) -> None:
             started(Ready(plane.repository.names(), plane.grpc_port))
 
-        serve(opened(settings), listener, told, lambda plane: plane.repository.load_all())
+        return serve(opened(settings), listener, told, lambda plane: plane.repository.load_all())
 
 
 def _serve_on_ray(settings: Settings) -> None:
@@ -100,10 +105,10 @@ def _serve_on_ray(settings: Settings) -> None:
 
 
 class _grpc_port:  # noqa: N801  (used like the functions of contextlib)
-    """gRPC's port, chosen once for all workers and held while they start."""
+    """gRPC's port, chosen once for all processes and held: gRPC itself would share it with any other server of this user."""
 
     def __init__(self, settings: Settings) -> None:
-        self._held = reserved(settings.host, settings.grpc_port) if settings.grpc_port >= 0 else None
+        self._held = reserved(settings.host, settings.grpc_port, "grpc_port") if settings.grpc_port >= 0 else None
         self.port = self._held.getsockname()[1] if self._held else -1
 
     def __enter__(self) -> _grpc_port:

@@ -14,7 +14,7 @@ from lampion_server.settings import Settings
 
 def bound(settings: Settings) -> socket.socket:
     """A bound socket, so that a port in use shows at once. Raises `StartupError`."""
-    return _unix(Path(settings.uds)) if settings.uds else _tcp(settings.host, settings.port)
+    return _unix(Path(settings.uds)) if settings.uds else _tcp(settings.host, settings.port, "port")
 
 
 def url(listener: socket.socket, settings: Settings) -> str:
@@ -37,12 +37,13 @@ def forget(settings: Settings) -> None:
         Path(settings.uds).unlink(missing_ok=True)
 
 
-def reserved(host: str, port: int) -> socket.socket:
+def reserved(host: str, port: int, name: str) -> socket.socket:
     """A port that several processes can then share, held free while they start. Raises `StartupError`."""
-    return _tcp(host, port, shared=True)
+    _tcp(host, port, name).close()  # what can be shared isn't refused to anybody, be it another server's
+    return _tcp(host, port, name, shared=True)
 
 
-def _tcp(host: str, port: int, *, shared: bool = False) -> socket.socket:
+def _tcp(host: str, port: int, name: str, *, shared: bool = False) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, _, _, _, address = found[0]
@@ -53,8 +54,8 @@ def _tcp(host: str, port: int, *, shared: bool = False) -> socket.socket:
             undo.pop_all()
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        hint = "choose another --host or --port (0 takes a free one)"
-        raise StartupError(f"can't listen on {host} port {port}: {reason}", hint=hint) from None
+        hint = f"choose another --host or --{name.replace('_', '-')} (0 takes a free one)"
+        raise StartupError(f"can't listen on {host} port {port}: {reason}", field=name, hint=hint) from None
     return listener
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
@@ -17,6 +18,8 @@ from lampion_server import errors
 from lampion_server.errors import ServerError, UnavailableError, as_server_error
 
 log = logging.getLogger(__name__)
+
+_ALONE = "this process has lost its siblings, and ends"
 
 
 @dataclass(frozen=True)
@@ -83,27 +86,27 @@ class Relay:
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[list[Any]]] = {}
         self._sending = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Begins to listen; to be called by the event loop that will `ask`."""
-        self._loop = asyncio.get_running_loop()
+        """Begins to listen, if only to notice that the supervisor is gone; then this process gets a SIGTERM."""
         threading.Thread(target=self._listen, name="lampion-relay", daemon=True).start()
 
-    def send(self, message: Any) -> None:
-        """Tells the supervisor something; one that is gone doesn't listen."""
+    def send(self, message: Any) -> bool:
+        """Tells the supervisor something; False if it is gone."""
         try:
             with self._sending:
                 self._connection.send(message)
         except OSError:
-            log.debug("the supervisor is gone")
+            return False
+        return True
 
     async def ask(self, question: Any) -> list[Any]:
-        """What each worker answers. Raises the first error that one of them answers with."""
+        """What each worker answers. Raises the first error that one of them answers with, `UnavailableError` if nobody can."""
         number = next(self._numbers)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self.send(Asked(number, question))
         try:
+            if not self.send(Asked(number, question)):
+                raise UnavailableError(_ALONE)
             replies = await future
         finally:
             del self._waiting[number]
@@ -118,13 +121,14 @@ class Relay:
                 message = self._connection.recv()
             except (EOFError, OSError):  # the supervisor is gone, and nobody would look after this process any more
                 os.kill(os.getpid(), signal.SIGTERM)
+                for number in list(self._waiting):
+                    self._resolve(Answered(number, [Refusal.of(UnavailableError(_ALONE))]))
                 return
-            if isinstance(
-                message, Asked
-            ):  # each in a thread: a load takes seconds, and statistics must not wait for it
+            # Each question in a thread: a load takes seconds, and statistics must not wait for it.
+            if isinstance(message, Asked):
                 threading.Thread(target=self._reply, args=(message,), daemon=True).start()
-            elif self._loop and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._resolve, message)
+            else:
+                self._resolve(message)
 
     def _reply(self, asked: Asked) -> None:
         try:
@@ -136,6 +140,11 @@ class Relay:
         self.send(Answered(asked.number, reply))
 
     def _resolve(self, message: Answered) -> None:
-        future = self._waiting.get(message.number)
-        if future and not future.done():
-            future.set_result(message.reply)
+        if future := self._waiting.get(message.number):
+            with suppress(RuntimeError):  # its loop has ended
+                future.get_loop().call_soon_threadsafe(_settle, future, message.reply)
+
+
+def _settle(future: asyncio.Future[list[Any]], reply: list[Any]) -> None:
+    if not future.done():
+        future.set_result(reply)

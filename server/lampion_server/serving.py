@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -20,18 +21,22 @@ from starlette.types import ASGIApp
 
 from lampion_edge.heap import give_back
 from lampion_server.app import build_app
+from lampion_server.background import beside
 from lampion_server.connections import Patience, guarded, idle, last_callers, speaking
 from lampion_server.dataplane import DataPlane
 from lampion_server.door import Connections, Crowd, Door
+from lampion_server.listening import forget
 from lampion_server.logs import set_up
 from lampion_server.metrics import Metrics
 from lampion_server.proxies import Forwarded
 from lampion_server.repository import Repository
 from lampion_server.settings import Settings
+from lampion_server.signals import caught, same_wish
 
 log = logging.getLogger(__name__)
 
 _FIRST_WORD = 0.5  # seconds that an open connection gets to send a request while the server ends
+_LOOK = 0.01  # seconds between looks at whether the models are loaded
 _MINUTE = 600  # ticks
 _GARBAGE = 20_000, 10, 10  # objects after which cycles are looked for: 700, Python's own, are those of 10 requests
 _CLOSE = (b"connection", b"close")
@@ -53,21 +58,25 @@ def serve(
     started: Started,
     prepare: Started | None = None,
     crowd: Crowd | None = None,
-) -> None:
+) -> bool:
     """Answers on the listener until SIGTERM or Ctrl-C, then finishes what is under way.
 
     It listens while `prepare`, which is to load the models, runs in a thread: live and not ready; then `started` hears.
     With a `crowd` it shares the listener with other processes.
-    Raises `StartupError` if a model that was named can't be loaded.
+    Whether it has left that thread behind, which would hold the process. Raises `StartupError` if a model that was named
+    can't be loaded.
     """
     _allow_files()
-    Server(plane, started, prepare, crowd).run([listener])
+    server = Server(plane, started, prepare, crowd)
+    server.run([listener])
+    return server.unfinished
 
 
 class Server(uvicorn.Server):
     """uvicorn with our end: a signal makes `ready` say no, then the server answers what it accepted and stops.
 
-    The exit code is then 0: an orderly end that was asked for is no failure. A second signal ends it at once.
+    The exit code is then 0: an orderly end that was asked for is no failure. A second signal ends it at once; a worker
+    leaves that to its supervisor, since whoever sends a signal to a group of processes reaches both.
     """
 
     def __init__(self, plane: DataPlane, started: Started, prepare: Started | None, crowd: Crowd | None = None) -> None:
@@ -77,6 +86,8 @@ class Server(uvicorn.Server):
         self._tell = started
         self._prepare = prepare
         self._patience = Patience(plane.settings.request_timeout)
+        self._told = 0.0  # when the first signal came
+        self.unfinished = False  # whether the end came while models were loading
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen, loads, and says so."""
@@ -90,7 +101,7 @@ class Server(uvicorn.Server):
             return
         if self._prepare:
             try:
-                await asyncio.to_thread(self._prepare, self._plane)
+                await self._prepared(partial(self._prepare, self._plane))
             except BaseException:
                 await self.shutdown(sockets)
                 raise
@@ -99,6 +110,15 @@ class Server(uvicorn.Server):
             gc.freeze()  # what is there now stays; looking through it again and again takes a tenth of a request's time
             gc.set_threshold(*_GARBAGE)
             self._tell(self._plane)
+
+    async def _prepared(self, prepare: Callable[[], None]) -> None:
+        """Waits for it in a thread of its own, and no longer when the end is asked for: nobody waits for these models."""
+        done = beside(prepare)
+        while not (done.done() or self.should_exit):
+            await asyncio.sleep(_LOOK)
+        self.unfinished = not done.done()
+        if not self.unfinished:
+            done.result()
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second. Once the end has begun, every answer asks its caller to come back on a new connection."""
@@ -143,23 +163,22 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Takes SIGTERM and SIGINT as a wish to end, and doesn't raise them again afterwards."""
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
+        with caught(self.handle_exit):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal drains, after `drain_delay` for load balancers that have to notice; the second ends at once."""
+        """The first signal drains, after `drain_delay` for load balancers that have to notice; a second ends at once."""
+        settings = self._plane.settings
         if self._plane.draining:
-            self.should_exit = self.force_exit = True
+            if settings.workers == 1 and not same_wish(self._told):
+                forget(settings)
+                signal.signal(sig, signal.SIG_DFL)
+                signal.raise_signal(sig)
             return
-        self._plane.draining = True
+        self._plane.draining, self._told = True, time.monotonic()
         log.info("draining: %s", signal.Signals(sig).name)
-        delay = self._plane.settings.drain_delay
-        if delay and (loop := _running()):
-            loop.call_soon_threadsafe(loop.call_later, delay, self._end)
+        if settings.drain_delay and (loop := _running()):
+            loop.call_soon_threadsafe(loop.call_later, settings.drain_delay, self._end)
         else:
             self._end()
 

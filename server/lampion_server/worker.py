@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
+from lampion_server.common_folder import joined
 from lampion_server.dataplane import DataPlane
 from lampion_server.door import Crowd
 from lampion_server.errors import ServerError, StartupError
@@ -16,6 +17,7 @@ from lampion_server.orders import Order
 from lampion_server.relay import Failed, Ready, Relay
 from lampion_server.serving import opened, serve
 from lampion_server.settings import Settings
+from lampion_server.signals import leave, let_in
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +35,26 @@ def main(
     Unless it is among the `first`, it listens only when it has loaded: connections must go to those who can answer.
     """
     os.setpgrp()  # Ctrl-C reaches a whole group of processes; the supervisor alone decides what it means
+    let_in()
+    with joined():
+        unfinished = _serve(settings, listener, crowd, connection, orders, first)
+    if unfinished:
+        leave()
+
+
+def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    crowd: Crowd,
+    connection: Connection,
+    orders: Sequence[Order],
+    first: bool,
+) -> bool:
+    """What `main` does, in a folder that it shares; the value as of `serving.serve`."""
     try:
         plane = opened(settings)
         relay = Relay(connection, plane.reply)
+        relay.start()
         plane.ask_all = relay.ask
 
         def catch_up(plane: DataPlane) -> None:
@@ -47,14 +66,12 @@ def main(
                     log.warning("what was ordered before this worker started can't be repeated: %s", error)
 
         def started(plane: DataPlane) -> None:
-            relay.start()
             relay.send(Ready(plane.repository.names(), plane.grpc_port))
 
         if first:
-            serve(plane, listener, started, catch_up, crowd)
-        else:
-            catch_up(plane)
-            serve(plane, listener, started, crowd=crowd)
+            return serve(plane, listener, started, catch_up, crowd)
+        catch_up(plane)
+        return serve(plane, listener, started, crowd=crowd)
     except StartupError as error:
         connection.send(Failed(str(error), error.hint))
         sys.exit(1)

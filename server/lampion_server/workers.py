@@ -10,28 +10,29 @@ import logging
 import os
 import signal
 import socket
-import tempfile
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from multiprocessing import connection, context, get_context
+from multiprocessing import connection, context, get_context, resource_tracker, util
 from multiprocessing.connection import Connection
 from typing import Any
 
+from lampion_server.common_folder import common_folder, forget_gauges
 from lampion_server.door import ABSENT, Crowd
 from lampion_server.errors import StartupError
 from lampion_server.logs import set_up
 from lampion_server.orders import Order, lasting
 from lampion_server.relay import Answered, Asked, Failed, Ready, Refusal
 from lampion_server.settings import Settings
+from lampion_server.signals import caught, put_off, same_wish
 
 log = logging.getLogger(__name__)
 
 LASTED = 5.0  # seconds after which a worker's death counts as an accident, not as a worker that can't live
 LONGEST = 30.0  # seconds between two attempts, at most
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where prometheus_client's processes share their numbers
 
 
 @dataclass(eq=False)
@@ -75,11 +76,13 @@ class Supervisor:
         self._numbers = count(1)
         self._orders: list[Order] = []
         self._announced = self._ending = False
+        self._told = 0.0  # when the end was asked for
+        self._killed: int | None = None  # the signal that ended it at once
 
     def run(self) -> None:
         """Blocks until every worker has ended."""
         set_up(self._settings)
-        with _metrics_folder(), self._signals():
+        with common_folder(util.get_temp_dir()), caught(self._end):
             processes = _context()
             self._callers = processes.RawArray("i", [ABSENT] * self._settings.workers)
             try:
@@ -90,17 +93,24 @@ class Supervisor:
             except BaseException:
                 self._kill()
                 raise
+        if self._killed:
+            sys.exit(128 + self._killed)
 
     # --- the processes ---
 
     def _start(self, number: int, processes: context.BaseContext) -> None:
-        ours, theirs = processes.Pipe()
-        crowd = Crowd(self._callers, number)
-        arguments = (self._settings, self._listener, crowd, theirs, list(self._orders), not self._announced)
-        process = processes.Process(target=self._main, args=arguments, name=f"lampion-worker-{number}")  # type: ignore[attr-defined]
-        process.start()
-        theirs.close()
-        self._workers.append(Worker(number, process, ours))
+        # The process that workers are forked from is started in here, so no signal ends it: with it would go all that it
+        # knows of their ends.
+        with put_off():
+            if self._ending:
+                return
+            ours, theirs = processes.Pipe()
+            crowd = Crowd(self._callers, number)
+            arguments = (self._settings, self._listener, crowd, theirs, list(self._orders), not self._announced)
+            process = processes.Process(target=self._main, args=arguments, name=f"lampion-worker-{number}")  # type: ignore[attr-defined]
+            process.start()
+            theirs.close()
+            self._workers.append(Worker(number, process, ours))
 
     def _turn(self, processes: context.BaseContext) -> None:
         """Waits for whatever comes next: a message, a death, a worker's time to start again."""
@@ -126,7 +136,7 @@ class Supervisor:
         worker.connection.close()
         self._workers.remove(worker)
         Crowd(self._callers, worker.number).close()
-        _forget_gauges(worker.process.pid)
+        forget_gauges(worker.process.pid)
         for number, question in list(self._questions.items()):
             question.waiting.discard(worker)
             self._settle(number, question)
@@ -140,18 +150,12 @@ class Supervisor:
         end = _how(worker.process.exitcode)
         log.error("worker %d ended (%s) after %.1f s; another starts in %.1f s", worker.number, end, lasted, pause)
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """The first signal is passed on to the workers, who drain; the second kills them."""
-        before = {number: signal.signal(number, self._end) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def _end(self, number: int, frame: object) -> None:
+        """The first signal is passed on to the workers, who drain; a second one kills them."""
         again, self._ending = self._ending, True
+        if again and same_wish(self._told):
+            return
+        self._told, self._killed = time.monotonic(), number if again else None
         self._listener.close()  # when the last worker closes it too, nobody can queue for a server that is gone
         for worker in self._workers:
             with suppress(ProcessLookupError):
@@ -211,25 +215,10 @@ def _sent(worker: Worker, message: object) -> bool:
 
 def _context() -> context.BaseContext:
     """Processes that are forked from one which has imported everything and done nothing: they start in a moment."""
+    resource_tracker.ensure_running()  # would let in again what `put_off` keeps out, if it was started there
     processes = get_context("forkserver")
     processes.set_forkserver_preload(["lampion_server.worker"])
     return processes
-
-
-@contextmanager
-def _metrics_folder() -> Iterator[None]:
-    with tempfile.TemporaryDirectory(prefix="lampion-metrics-") as folder:
-        os.environ[METRICS_FOLDER] = folder
-        try:
-            yield
-        finally:
-            del os.environ[METRICS_FOLDER]
-
-
-def _forget_gauges(pid: int) -> None:
-    from prometheus_client import multiprocess
-
-    multiprocess.mark_process_dead(pid, os.environ[METRICS_FOLDER])  # type: ignore[no-untyped-call]
 
 
 def _how(code: int | None) -> str:

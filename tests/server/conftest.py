@@ -134,8 +134,11 @@ def add(path: Path) -> Path:
     return save(path, [helper.make_node("Add", ["a", "b"], ["sum"])], pair, [("sum", TensorProto.FLOAT, ["batch", 2])])
 
 
-def spin(path: Path) -> Path:
-    """`y = x`, float32 [batch, 1], after as many turns of a loop as the largest x says: slow on demand."""
+def spin(path: Path, *, proof: float | None = None) -> Path:
+    """`y = x`, float32 [batch, 1], after as many turns of a loop as the largest x says: slow on demand.
+
+    With `proof`, that many turns are its golden sample: slow to load.
+    """
     nothing = helper.make_node("Identity", ["going"], ["on"])
     body = helper.make_graph(
         [nothing],
@@ -159,7 +162,9 @@ def spin(path: Path) -> Path:
     constants = {"yes": np.array(True), "nought": np.array(0, np.float32)}
     shape: list[int | str] = ["batch", 1]
     x, y = ("x", TensorProto.FLOAT, shape), ("y", TensorProto.FLOAT, shape)
-    return save(path, nodes, [x], [y], constants=constants)
+    array = np.array([[proof or 0]], np.float32)
+    golden = Golden([({"x": array}, {"y": array})]) if proof else None
+    return save(path, nodes, [x], [y], constants=constants, golden=golden)
 
 
 def sounds(path: Path, samples: int | str = "time", rate: int = 8000) -> Path:

@@ -46,3 +46,14 @@ def running(*arguments: object, **environment: str) -> Iterator[tuple[subprocess
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), env=os.environ | environment, capture_output=True, text=True, timeout=60)
+
+
+@contextmanager
+def starting(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """The process, before it says anything."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command(*arguments), stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,21 @@ def test_settings_come_from_the_environment(folder: Path) -> None:
     environment = {"LAMPION_PORT": "0", "LAMPION_MODELS": str(folder / "iris.onnx"), "LAMPION_MAX_BODY_BYTES": "10"}
     with running(**environment) as (_, url):
         assert httpx.post(f"{url}/v2/models/iris/infer", content=b" " * 11).status_code == 413
+
+
+def test_a_second_signal_ends_it_at_once_and_quietly(folder: Path, tmp_path: Path) -> None:
+    """Unless it comes on the heels of the first: what ends a group of processes often tells its leader twice."""
+    path = tmp_path / "lampion.sock"
+    arguments = [folder / "iris.onnx", "--uds", path, "--grpc-port", 0, "--drain-delay", 60, "--log-level", "warning"]
+    with running(*arguments) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == -signal.SIGTERM
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -88,13 +104,14 @@ def test_what_it_refuses_is_a_line_and_a_hint(
     assert [line.startswith("hint: ") and hint in line for line in more] == ([True] if hint else [])
 
 
-def test_a_port_in_use_is_a_line_and_a_hint(folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = run(folder / "iris.onnx", "--port", taken.getsockname()[1])
+@pytest.mark.parametrize("option", ["--port", "--grpc-port"])
+def test_a_port_in_use_is_a_line_and_a_hint(folder: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:  # which gRPC would share
+        done = run(folder / "iris.onnx", "--port", 0, option, taken.getsockname()[1])
     assert done.returncode == 1
     first, hint = done.stderr.splitlines()
     assert "in use" in first
-    assert hint == "hint: choose another --host or --port (0 takes a free one)"
+    assert hint == f"hint: choose another --host or {option} (0 takes a free one)"
 
 
 def test_a_wrong_variable_is_one_line() -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from server.callers import Client, calling
-from server.processes import run, running
+from server.processes import run, running, starting
 
 from lampion_server.orders import CANARY, LOAD, PROMOTE, UNLOAD, Order, lasting
 from lampion_server.relay import Refusal
@@ -27,14 +28,19 @@ TENSOR = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": 
 pytestmark = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers need two cores")
 
 
-def children(process: subprocess.Popen[str]) -> list[int]:
-    """The workers: the processes whose group is their own, below the supervisor's."""
+def family(process: subprocess.Popen[str]) -> dict[int, int]:
+    """The process and all below it, each with its group."""
     found = subprocess.run(["ps", "-eo", "pid,ppid,pgid"], capture_output=True, text=True, check=True).stdout
     table = [tuple(map(int, line.split())) for line in found.splitlines()[1:]]
-    family = {process.pid}
+    known = {process.pid}
     for _ in range(3):
-        family |= {pid for pid, parent, _ in table if parent in family}
-    return [pid for pid, _, group in table if pid in family and pid == group and pid != process.pid]
+        known |= {pid for pid, parent, _ in table if parent in known}
+    return {pid: group for pid, _, group in table if pid in known}
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """The workers: the processes whose group is their own, below the supervisor's."""
+    return [pid for pid, group in family(process).items() if pid == group and pid != process.pid]
 
 
 async def ask(client: Client, number: int) -> str:
@@ -99,6 +105,38 @@ def test_connections_are_shared(folder: Path) -> None:
                 os.kill(worker, signal.SIGCONT)
             for caller in callers:
                 assert caller.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("who", ["all", "supervisor"])
+def test_what_was_accepted_is_answered_whoever_is_told_to_end(folder: Path, tmp_path: Path, who: str) -> None:
+    """Of a service all processes get the signal; a supervisor that is killed can't pass anything on."""
+    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3e5]}]}
+    arguments = [folder / "spin.onnx", "--port", 0, "--workers", 2, "--max-batch", 1, "--log-level", "warning"]
+    with running(*arguments, TMPDIR=str(tmp_path)) as (process, url), ThreadPoolExecutor(4) as callers:
+        everybody = family(process)
+        asked = [callers.submit(httpx.post, f"{url}/v2/models/spin/infer", json=body, timeout=60) for _ in range(4)]
+        wait(asked, return_when=FIRST_COMPLETED)
+        if who == "all":
+            for pid in everybody:
+                os.kill(pid, signal.SIGTERM)
+        else:
+            process.kill()
+        assert [answer.result().status_code for answer in asked] == [200] * 4
+        _, errors = process.communicate(timeout=60)  # its workers hold the other end as well
+        assert (process.returncode, errors) == (0 if who == "all" else -signal.SIGKILL, "")
+    until(lambda: not list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_end_does_not_wait_for_models_that_are_loading(tmp_path: Path, build: Any, workers: int) -> None:
+    build.spin(tmp_path / "spin.onnx", proof=3e7)  # a minute
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with starting(tmp_path / "spin.onnx", "--port", port, "--workers", workers, "--log-level", "error") as process:
+        until(lambda: httpx_status(f"http://127.0.0.1:{port}/v2/health/ready") == 503)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 0
 
 
 @pytest.mark.thorough
