@@ -150,7 +150,7 @@ class DataPlane:
             names = None if request.outputs is None else list(request.outputs)
             answer = await served.submit(inputs, names, self._limit(deadline, request.timeout))
             self.metrics.queued(served.name, answer.queue)
-            statistics.answered(answer, rows_of(inputs))
+            statistics.answered(answer, rows_of(inputs), cached=served.cache is not None)
             outputs = classified(answer.outputs, request, served.session.card.labels)
             return Inference(served.name, served.version, outputs, answer.queue, answer.compute)
 
@@ -185,7 +185,7 @@ class DataPlane:
                     work = [self._show(served, task, one, top, threshold, limit) for one in items[first : first + size]]
                     shown += _first_error(await _outcomes(work), noun, first)
             for one in shown:
-                statistics.answered(one.answer, 1, one.decode)
+                statistics.answered(one.answer, 1, one.decode, cached=served.cache is not None)
             return Predictions(
                 *(served.name, served.version, [one.prediction for one in shown]),
                 decode=max(one.decode for one in shown),

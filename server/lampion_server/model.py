@@ -91,7 +91,7 @@ class Model:
 
     async def _noted(self, inputs: Inputs, outputs: Names, deadline: float | None) -> Answer:
         answer = await self.answer(inputs, outputs, deadline, CALLER.get().priority)
-        if self.traced and answer.rows:  # those of the cache have none
+        if self.traced and (answer.rows or self.cache is None):  # what the cache knew has no rows
             tracing.computed(self.name, self.version, answer.queue, answer.decode, answer.compute, answer.rows)
         if self.shadow is not None:
             self.shadow.copy(made(inputs), outputs, answer.outputs)

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from lampion_server import examples
+from lampion_server.access import OPEN
 from lampion_server.dataplane import DataPlane
 from lampion_server.described import Described
+from lampion_server.errors import UnavailableError
 from lampion_server.model_docs import model_operations
 from lampion_server.routes import Route
 from lampion_server.schemas import schema_of
 
 log = logging.getLogger(__name__)
 
+KEYS = {
+    "components": {
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+    },
+    "security": [{"bearer": []}, {"header": []}],
+}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 ERRORS = {"application/json": {"example": examples.ERROR, "schema": schema_of(examples.ERROR)}}
 
@@ -43,6 +55,8 @@ def answers(route: Route, *example: Any) -> dict[int | str, dict[str, Any]]:
 def operation(route: Route, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The parameters and the body that a route takes."""
     described: dict[str, Any] = {"parameters": [*examples.path_parameters(route.path), *_parameters(route)]}
+    if route.scope == OPEN:
+        described["security"] = []
     if route.body is not None:
         described["requestBody"] = {"required": route.body_required, "content": body or route.body}
     return described
@@ -61,12 +75,13 @@ class Documented:
         self.parts: WeakKeyDictionary[Described, list[tuple[Route, Any, Any]]] = WeakKeyDictionary()
 
     def __call__(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """The document with paths such as /v2/models/iris/infer, first in it."""
+        """The document with paths such as /v2/models/iris/infer, first in it, and how to show a key, where one is wanted."""
         paths: dict[str, Any] = {}
-        for entry in self.plane.index():
-            if entry.model is not None:
-                paths |= self._of_model(entry.name, entry.model.session)
-        return {**document, "paths": paths | document["paths"]}
+        for name in sorted(self.plane.repository.names()):
+            with suppress(UnavailableError):  # another version than the one that has the traffic
+                paths |= self._of_model(name, self.plane.repository.get(name).session)
+        keys = KEYS if self.plane.settings.keys else {}
+        return {**document, "paths": paths | document["paths"], **keys}
 
     def _of_model(self, name: str, session: Described) -> dict[str, Any]:
         if session not in self.parts:

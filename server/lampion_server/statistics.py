@@ -40,12 +40,15 @@ class ModelStatistics:
     stages: dict[str, Duration] = field(default_factory=lambda: {stage: Duration() for stage in STAGES})
     batches: dict[int, Duration] = field(default_factory=lambda: defaultdict(Duration))
 
-    def answered(self, answer: Answer, rows: int, preparation: float = 0.0) -> None:
-        """A request of `rows` rows was computed; `preparation` is the seconds that came before its tensors were there."""
-        if not answer.rows:  # it came from the cache
-            self.stages["cache_hit"].add(0.0)
-            return
-        share = rows / answer.rows
+    def answered(self, answer: Answer, rows: int, preparation: float = 0.0, *, cached: bool = False) -> None:
+        """A request of `rows` rows was answered; `preparation` is the seconds that came before its tensors were there,
+        `cached` whether there is a cache that could have known the answer.
+        """
+        if cached:
+            self.stages["cache_miss" if answer.rows else "cache_hit"].add(0.0)
+            if not answer.rows:
+                return
+        share = rows / answer.rows if rows else 0.0
         self.last = time.time()
         self.inferences += rows
         self.stages["queue"].add(answer.queue)

@@ -349,3 +349,11 @@ def test_versions_that_are_gone_are_forgotten() -> None:
         return int(statistics.as_json(name, version)["inference_stats"]["fail"]["count"])
 
     assert [failures(*key) for key in (("m", "1"), ("m", "2"), ("other", "1"))] == [0, 1, 1]
+
+
+def test_a_request_without_rows_was_computed_as_well() -> None:
+    statistics = Statistics(lambda: [("m", "1")])
+    with statistics.of_request("m", "1") as counted:
+        counted.answered(Answer({}, queue=0.0, compute=0.1, rows=0), 0)
+    stages = statistics.as_json("m", "1")["inference_stats"]
+    assert [stages[stage]["count"] for stage in ("compute_infer", "cache_hit", "cache_miss")] == [1, 0, 0]

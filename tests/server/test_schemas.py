@@ -12,6 +12,7 @@ from onnx import TensorProto
 
 from lampion_edge import Golden
 from lampion_server import openapi
+from lampion_server.keys import new_key, write_keys
 from lampion_server.model_docs import model_operations
 from lampion_server.schemas import schema_of
 
@@ -134,6 +135,34 @@ def test_the_example_of_a_golden_sample_is_what_one_gets(described: Any) -> None
         body, answer = examples[path]
         assert described.client.post(path, json=body).json() == answer
     assert examples["/v2/models/iris/infer"][0]["inputs"][0]["data"] == [1, 2, 3, 4]
+
+
+def test_the_version_that_answers_is_described(serve: Any, build: Any, tmp_path: Any) -> None:
+    build.iris(tmp_path / "m" / "1" / "model.onnx")
+    build.table(tmp_path / "m" / "2" / "model.onnx")
+    with serve(tmp_path) as server:
+        server.client.post("/v1/models/m/traffic/promote?version=1")
+        body = next(body for path, body, _ in own(server) if path == "/v2/models/m/infer")
+        assert server.client.post("/v2/models/m/infer", json=body).status_code == 200
+
+
+def test_a_key_can_be_shown(serve: Any, build: Any, tmp_path: Any) -> None:
+    entry, token = new_key("asks", ["infer"])
+    write_keys(tmp_path / "keys.json", [entry])
+    with serve(build.iris(tmp_path / "a.onnx"), keys=str(tmp_path / "keys.json")) as server:
+        document = server.client.get("/openapi.json").json()
+        (body,) = (body for path, body, _ in own(server) if path == "/v2/models/iris/infer")
+        schemes = document["components"]["securitySchemes"]
+        assert [list(wanted) for wanted in document["security"]] == [[name] for name in schemes]
+        assert (schemes["bearer"]["scheme"], schemes["header"]["name"]) == ("bearer", "X-API-Key")
+        for headers in ({"Authorization": f"Bearer {token}"}, {"X-API-Key": token}):
+            assert server.client.post("/v2/models/iris/infer", json=body, headers=headers).status_code == 200
+        free = [
+            path for path, verbs in document["paths"].items() for verb in verbs.values() if verb.get("security") == []
+        ]
+        assert free == ["/v2/health/live", "/v2/health/ready"]
+    with serve(tmp_path / "a.onnx") as server:
+        assert "security" not in server.client.get("/openapi.json").json()
 
 
 def test_a_model_that_is_swapped_is_described_anew(serve: Any, build: Any, tmp_path: Any) -> None:

@@ -67,6 +67,8 @@ def test_a_shadow_hears_of_what_the_cache_answers(serve: Any, versions: Path) ->
         assert (report["values"], report["worst"]) == (5, 3.0)
         stats = {entry["version"]: entry for entry in server.client.get("/v2/models/stats").json()["model_stats"]}
         assert (stats["1"]["execution_count"], stats["2"]["execution_count"]) == (1, 0)
+        stages = stats["1"]["inference_stats"]
+        assert (stages["cache_hit"]["count"], stages["cache_miss"]["count"]) == (5, 1)
 
 
 @pytest.mark.parametrize(
