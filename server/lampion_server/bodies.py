@@ -14,6 +14,7 @@ from starlette.types import Message, Receive
 from lampion_edge.web.uploads import decoded
 from lampion_server.errors import BadRequestError
 from lampion_server.http import read_body
+from lampion_server.infer import at_most
 from lampion_server.protocol import read_any_json, read_json
 from lampion_server.settings import Settings
 from lampion_server.tasks import RECORDS, Task
@@ -86,4 +87,4 @@ def _from_json(sent: Mapping[str, Any], task: Task) -> list[bytes]:
     texts = sent[many]
     if not isinstance(texts, list) or not texts:
         raise BadRequestError(f"{many}: expected a list of base64 texts, got {texts!r:.80}", field=many)
-    return [decoded(text, f"{many}[{index}]") for index, text in enumerate(texts)]
+    return [decoded(text, f"{many}[{index}]") for index, text in enumerate(at_most(texts, many, "files"))]

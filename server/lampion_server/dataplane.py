@@ -178,7 +178,7 @@ class DataPlane:
             noun = "photos" if task is PHOTOS else task.many
             if not items:
                 raise BadRequestError(f"expected at least one of {noun}, got none", field=noun)
-            size = min(served.plan.instances * served.scheduler.max_batch, self.settings.max_queue)
+            size = self._at_once(served)
             shown: list[_Shown] = []
             with _until(limit):
                 for first in range(0, len(items), size):
@@ -330,13 +330,17 @@ class DataPlane:
 
     def _admitted(self, served: Model, items: int, deadline: float) -> AbstractContextManager[None]:
         self._check_items(served, items, deadline)
-        return self._decoder.admitted(items)
+        return self._decoder.admitted(served.name, min(items, self._at_once(served)))
+
+    def _at_once(self, served: Model) -> int:
+        """So many of a request's items are under way at once: enough for all instances, and room is left for others."""
+        return min(served.plan.instances * served.scheduler.max_batch, max(1, self.settings.max_queue // 2))
 
     def _check_items(self, served: Model, items: int, deadline: float | None) -> None:
         """What is decoded in time must be computed in time as well."""
         after = served.check_room(items, deadline, CALLER.get().priority)
         left = math.inf if deadline is None else deadline - time.monotonic() - after
-        self._decoder.check_room(items, left)
+        self._decoder.check_room(served.name, items, left)
 
     def _limit(self, deadline: float | None, timeout: float | None = None) -> float:
         """When to give up: at the deadline, the caller's own, after the timeout or the server's, whichever comes first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,34 +16,37 @@ from lampion_server.tickets import Arrays
 
 
 class Decoder:
-    """Turns what was sent into arrays on `threads` threads; refuses newcomers while `max_pending` are under way."""
+    """Turns what was sent into arrays on `threads` threads; a model that has `max_pending` under way gets no more."""
 
     def __init__(self, threads: int, max_pending: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lampion-decode")
         self._threads = threads
         self._max_pending = max_pending
-        self._pending = 0  # items of requests that aren't answered yet
+        self._pending = Counter[str]()  # by model, the items of requests that aren't answered yet
         self._waiting = 0  # those of them that aren't decoded yet
         self._lateness = Lateness()
         self._pace = 0.0  # seconds per item, a moving average
 
-    def check_room(self, items: int = 1, left: float = math.inf) -> None:
-        """Raises `OverloadedError` if too many others are pending, or so many that `left` seconds surely aren't enough."""
-        wait = self._waiting * self._pace / self._threads
-        if self._pending >= self._max_pending:
-            raise OverloadedError(f"{self._pending} photos, sounds or records are pending already", retry_after=wait)
+    def check_room(self, model: str, items: int = 1, left: float = math.inf) -> None:
+        """Raises `OverloadedError` if the model has too many others, or all have so many that `left` seconds surely
+        aren't enough.
+        """
+        wait, pending = self._waiting * self._pace / self._threads, self._pending[model]
+        if pending >= self._max_pending:
+            message = f"model {model}: {pending} photos, sounds or records are pending already"
+            raise OverloadedError(message, retry_after=wait)
         if wait and left < self._lateness.surely(self._expected(items), self._waiting // self._threads):
             message = f"the {self._waiting} photos, sounds or records before take {wait:.3g} s, of which {left:.3g} s are left"
             raise OverloadedError(message, retry_after=wait)
 
     @contextmanager
-    def admitted(self, items: int) -> Iterator[None]:
+    def admitted(self, model: str, items: int) -> Iterator[None]:
         """Count the items of a request as pending."""
-        self._pending += items
+        self._pending[model] += items
         try:
             yield
         finally:
-            self._pending -= items
+            self._pending[model] -= items
 
     async def decode(self, prepare: Callable[[], Arrays]) -> tuple[Arrays, float]:
         """What `prepare` gives, and the seconds that took; cancelling withdraws what hasn't begun."""

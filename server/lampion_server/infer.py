@@ -12,7 +12,7 @@ from lampion_edge import TensorSpec
 from lampion_server.datatypes import BINARY_ONLY, PROTOCOL_NAMES, Array, protocol_name
 from lampion_server.errors import BadRequestError, UnsupportedError
 
-MOST_TENSORS = 1000
+MOST_ITEMS = 1000
 
 
 class Wanted(NamedTuple):
@@ -46,14 +46,14 @@ class InferRequest:
         return _UNLISTED[self.binary] if self.outputs is None else self.outputs[output]
 
 
-def at_most(tensors: Sequence[Any], field: str) -> Sequence[Any]:
-    """The tensors, if they aren't absurdly many, which would keep the event loop from everybody else for seconds.
+def at_most(items: Sequence[Any], field: str, noun: str = "tensors") -> Sequence[Any]:
+    """The items, if they aren't absurdly many, which would keep the event loop from everybody else for seconds.
 
     Raises `BadRequestError` naming the field.
     """
-    if len(tensors) > MOST_TENSORS:
-        raise BadRequestError(f"{field}: expected at most {MOST_TENSORS} tensors, got {len(tensors)}", field=field)
-    return tensors
+    if len(items) > MOST_ITEMS:
+        raise BadRequestError(f"{field}: expected at most {MOST_ITEMS} {noun}, got {len(items)}", field=field)
+    return items
 
 
 def check_inputs(specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> None:

@@ -114,6 +114,28 @@ def test_too_many_photos_at_once_are_refused_before_they_are_decoded(plane_of: A
     assert all(not isinstance(result, BaseException) for result in results if result not in refused)
 
 
+def test_a_request_of_many_photos_leaves_room_for_others(plane_of: Any, build: Any) -> None:
+    plane = plane_of("digits", "iris", max_queue=4)
+
+    async def scene() -> list[Any]:
+        many = asyncio.create_task(plane.predict("digits", None, [build.photo()] * 50, top=1))
+        await asyncio.sleep(0)
+        return [await plane.predict("iris", None, [[1, 2, 3, 4]]), await many]
+
+    assert [len(answer.predictions) for answer in asyncio.run(scene())] == [1, 50]
+
+
+def test_photos_of_one_model_leave_room_for_those_of_another(plane_of: Any, build: Any) -> None:
+    plane = plane_of("digits", "iris", max_queue=2)
+
+    async def scene() -> list[Any]:
+        asked = [asyncio.create_task(plane.predict("digits", None, [build.photo()])) for _ in range(2)]
+        await asyncio.sleep(0)
+        return [await plane.predict("iris", None, [[1, 2, 3, 4]]), *await asyncio.gather(*asked)]
+
+    assert [answer.model for answer in asyncio.run(scene())] == ["iris", "digits", "digits"]
+
+
 def test_a_deadline_in_the_past(plane_of: Any) -> None:
     with pytest.raises(DeadlineExceededError):
         asyncio.run(plane_of("iris").infer("iris", None, {"x": X}, deadline=0.0))

@@ -162,6 +162,7 @@ PHOTOS = [
     (JSON, b'{"images": "abcd"}', 400, "images"),
     (JSON, b'{"images": []}', 400, "images"),
     (JSON, b'{"images": ["abcd", 4]}', 400, "images[1]"),
+    (JSON, json.dumps({"images": ["abcd"] * 1001}).encode(), 400, "images"),
     (JSON, json.dumps({"images": [base64.b64encode(b"text").decode()]}).encode(), 400, "photos[0]"),
     ("multipart/form-data", b"--b--", 400, "body"),
     (FORM, b"", 400, "body"),
