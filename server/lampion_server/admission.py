@@ -43,6 +43,11 @@ class Admission:
         """Whether the queue is."""
         return self.waiting >= self._max_queue
 
+    @property
+    def share(self) -> int:
+        """Rows of a batch, if all instances that compute nothing now divide what waits among them."""
+        return -(-self._all_rows // max(1, self._instances - len(self._ends)))
+
     # --- what happens ---
 
     def came(self, rows: int, priority: int) -> None:

@@ -17,7 +17,8 @@ WORTH = 0.95
 # As many threads as possible (for a lone caller's sake), unless instances of fewer threads do this much more together.
 PARALLEL = 0.9
 # Decoding photos and sounds isn't in what was measured, and keeps one core busy for each of them: there it is the other
-# way round, one thread per instance and one request per batch, unless more of them do this much more.
+# way round, one thread per instance and one request per batch, unless more of them do this much more; or two, which wake
+# the event loop half as often, if that takes the model no longer.
 # Changing threads and back takes so long when the event loop is busy; what is done sooner is done by the loop itself.
 QUICK = 0.0005  # seconds
 LONGEST = 0.25  # seconds; no single measurement keeps the cores from others for much longer
@@ -147,7 +148,8 @@ def batch_limit(seconds: Mapping[int, float], most: int, decodes: bool = False) 
     rates = {rows: rows / took for rows, took in seconds.items()}
     best = max(rates.values())
     worth = PARALLEL if decodes else WORTH
-    return min(rows for rows, rate in rates.items() if rate >= worth * best)
+    fewest = min(rows for rows, rate in rates.items() if rate >= worth * best)
+    return 2 if decodes and fewest == 1 and rates.get(2, 0.0) >= rates[1] else fewest
 
 
 def choose(plans: Sequence[Plan], decodes: bool = False) -> Plan:

@@ -11,7 +11,7 @@ from lampion_server.datatypes import Array
 class Later:
     """Arrays of one row that are made of what was sent when a thread has come to it; `seconds` is what that took.
 
-    Where a batch is one request and an instance is one core, nobody gains by other threads that decode ahead: they
+    Where a batch is one request or two and an instance is one core, nobody gains by other threads that decode ahead: they
     share those very cores, and every change between them costs.
     """
 

@@ -19,7 +19,7 @@ from lampion_server.cores import Cores
 from lampion_server.cost import Cost
 from lampion_server.ending import Within
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
-from lampion_server.later import made, seconds_of
+from lampion_server.later import Later, made, seconds_of
 from lampion_server.tickets import Answer, Arrays, Inputs, Names, Ticket, deliver, rows_of
 
 Run = Callable[[Arrays, Names], Arrays]
@@ -27,6 +27,7 @@ Waiting = tuple[int, int, Ticket]  # by priority, then by number
 
 log = logging.getLogger(__name__)
 _LONG = 0.01  # seconds of computing that keep an event loop from everybody else
+_FEW = 2  # requests; for a larger batch, other threads make the inputs while it fills
 
 
 def can_batch(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bool:
@@ -39,7 +40,8 @@ class Scheduler:
     """Runs requests of one model, `instances` batches at a time; those of equal shape that wait together share a batch.
 
     There is no timer: a batch is what waits when an instance and its `threads` of the shared `cores` get free, the most
-    urgent and oldest request's shape first, up to `max_batch` rows. `run` maps inputs by name and the wanted output
+    urgent and oldest request's shape first, up to `max_batch` rows, and no more than leave other free instances their share.
+    `run` maps inputs by name and the wanted output
     names (None: all) to outputs by name. `seconds` maps rows to the time of a batch, as it was measured or only `guessed`.
     A request whose caller is gone or whose deadline (of `time.monotonic`) can't be kept is never computed; one that would
     be answered too late, by what waits and what is known of the model's pace, is refused at once.
@@ -95,8 +97,8 @@ class Scheduler:
 
     @property
     def prepares(self) -> bool:
-        """Whether inputs are best made `Later`: each request is computed alone, on one core."""
-        return not (self.batching or self._inline) and self._cores_wanted == 1
+        """Whether inputs are best made `Later`: hardly any share a batch, and each is computed on one core."""
+        return not self._inline and self._cores_wanted == 1 and (not self.batching or self.max_batch <= _FEW)
 
     @property
     def inline(self) -> bool:
@@ -113,7 +115,7 @@ class Scheduler:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-        rows = rows_of(made(inputs)) if self.batching else 1
+        rows = rows_of(inputs) if self.batching else 1
         while self._inline and self._admission.full:  # that is done sooner than a refusal would be read
             self._safely_compute(self._next_batch())
         self._admit(Ticket(inputs, outputs, deadline, loop, future, rows, priority, time.monotonic()))
@@ -178,6 +180,8 @@ class Scheduler:
     def _bucket(self, ticket: Ticket) -> object:
         if not self.batching:
             return None
+        if isinstance(ticket.inputs, Later):
+            return Later
         names = None if ticket.outputs is None else tuple(ticket.outputs)
         return names, tuple([(name, array.dtype, array.shape[1:]) for name, array in made(ticket.inputs).items()])
 
@@ -211,8 +215,8 @@ class Scheduler:
     def _pop_batch(self) -> list[Ticket]:
         bucket, queue = min(self._queues.items(), key=lambda item: item[1][0])
         batch: list[Ticket] = []
-        rows = 0
-        while queue and (not batch or (self.batching and rows + queue[0][2].rows <= self.max_batch)):
+        rows, most = 0, min(self.max_batch, self._admission.share)
+        while queue and (not batch or (self.batching and rows + queue[0][2].rows <= most)):
             _, _, ticket = heappop(queue)
             self._leave(ticket)
             if ticket.wanted(self._least(ticket)):
@@ -220,6 +224,8 @@ class Scheduler:
                 rows += ticket.rows
         if not queue:
             del self._queues[bucket]
+        if batch:
+            self._admission.began(rows)  # now, for the next one to know that this instance isn't free
         return batch
 
     def _least(self, ticket: Ticket) -> float:

@@ -57,8 +57,10 @@ class Ticket:
         return False
 
 
-def rows_of(inputs: Arrays) -> int:
+def rows_of(inputs: Inputs) -> int:
     """The rows of a request, as its batch counts them."""
+    if isinstance(inputs, Later):
+        return 1
     for array in inputs.values():
         if array.ndim:
             return len(array)

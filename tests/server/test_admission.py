@@ -61,6 +61,15 @@ def test_what_is_overdue_is_expected_to_take_as_long_again() -> None:
     assert made.check(1, 0)[0] == 0.001
 
 
+def test_free_instances_share_what_waits() -> None:
+    made = admission((1, 0), (3, 1), (1, 2), instances=2)
+    assert made.share == 3
+    made.began(1)
+    assert made.share == 5
+    made.ended()
+    assert made.share == 3
+
+
 def test_nobody_waits_while_an_instance_is_free() -> None:
     made = admission(instances=2)
     made.began(1)

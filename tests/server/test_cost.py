@@ -41,10 +41,9 @@ def test_who_decodes_has_an_instance_per_core(wide: float, narrow: float, thread
     assert choose([Plan(1, 2, 1, {1: wide}), Plan(2, 1, 1, {1: narrow})], decodes=True).threads == threads
 
 
-@pytest.mark.parametrize(("pair", "limit"), [(1.85, 1), (1.75, 2)])
-def test_who_decodes_waits_for_others_only_if_that_brings_much(pair: float, limit: int) -> None:
-    assert batch_limit({1: 1.0, 2: pair}, 8, decodes=True) == limit
-    assert batch_limit({1: 1.0, 2: pair}, 8) == 2
+@pytest.mark.parametrize(("pair", "four", "limit"), [(2.1, 4.2, 1), (1.95, 3.8, 2), (2.1, 3.4, 4), (1.75, 3.5, 2)])
+def test_who_decodes_shares_a_batch_with_one_other_unless_more_bring_much(pair: float, four: float, limit: int) -> None:
+    assert batch_limit({1: 1.0, 2: pair, 4: four}, 8, decodes=True) == limit
 
 
 @pytest.mark.parametrize(

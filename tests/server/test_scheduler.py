@@ -98,6 +98,22 @@ def test_unequal_requests_stay_apart() -> None:
     play(scene)
 
 
+def test_instances_that_are_free_share_what_waits() -> None:
+    async def scene() -> None:
+        gate, cores = Gate(), Cores(2)
+        scheduler = Scheduler(gate, instances=2, cores=cores)
+        with cores.taken(2):  # by another model, while the requests come
+            tasks = await queued(scheduler, row(1), row(2), row(3), row(4), row(5))
+        for _ in range(2):
+            await asyncio.to_thread(gate.entered.acquire)
+        gate.open()
+        await asyncio.gather(*tasks)
+        await asyncio.to_thread(scheduler.close)
+        assert sorted(gate.batches) == [[1, 2, 3], [4, 5]]
+
+    play(scene)
+
+
 @pytest.mark.parametrize(
     ("options", "batches"),
     [
@@ -493,7 +509,8 @@ def test_inline_what_takes_long_gets_threads() -> None:
     [
         ({"max_batch": 1}, True),
         ({"batching": False, "instances": 2}, True),
-        ({"max_batch": 2}, False),
+        ({"max_batch": 2}, True),
+        ({"max_batch": 3}, False),
         ({"max_batch": 1, "threads": 2}, False),  # the other core would have nothing to do meanwhile
         ({"max_batch": 1, "inline": True}, False),
     ],
@@ -534,3 +551,37 @@ def test_a_caller_who_left_is_not_decoded_for() -> None:
         assert gate.batches == [[0], [1]]
 
     asyncio.run(check())
+
+
+def test_what_is_made_later_shares_a_batch_if_it_fits() -> None:
+    made: list[float] = []
+
+    def later(*values: float, width: int = 1) -> Later:
+        def prepare() -> Any:
+            made.extend(values)
+            if 7 in values:
+                raise ValueError("seven")
+            return row(*values, width=width)
+
+        return Later(prepare)
+
+    async def scene() -> None:
+        async with running(max_batch=2) as (scheduler, gate):
+            tasks = await queued(scheduler, later(1), later(2), later(3), later(7), later(4), later(5, width=2), row(6))
+            gate.open()
+            one, two, three, seven, four, five, six = await asyncio.gather(*tasks, return_exceptions=True)
+        assert gate.batches == [
+            [0],
+            [1, 2],
+            [3],
+            [4],
+            [5, 5],
+            [6],
+        ]  # a wrong one and one of another shape make them go alone
+        assert made == [1, 2, 3, 7, 7, 4, 5]
+        assert isinstance(seven, ValueError)
+        answers = (one, two, three, four, five, six)
+        assert [answer.outputs["y"].ravel().tolist() for answer in answers] == [[2], [4], [6], [8], [10, 10], [12]]
+        assert (one.rows, three.rows) == (2, 1)
+
+    play(scene)
