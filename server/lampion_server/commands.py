@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import ssl
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from lampion_edge import usable_cores
 from lampion_edge.commands import Command
 from lampion_server import command_keys
 from lampion_server.dataplane import DataPlane
@@ -16,9 +20,12 @@ from lampion_server.errors import StartupError
 from lampion_server.extras import check
 from lampion_server.keys import read_keys
 from lampion_server.listening import bound, called, forget, reserved, url
+from lampion_server.logs import set_up
 from lampion_server.relay import Ready
-from lampion_server.settings import Settings, add_arguments
+from lampion_server.settings import Settings, add_arguments, unknown_variables
 from lampion_server.signals import leave
+
+log = logging.getLogger(__name__)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -43,6 +50,9 @@ def serve(args: Namespace) -> int:
         raise StartupError("expected at least one model file or folder, got none", hint="lampion serve model.onnx")
     check_files(settings)
     check_extras(settings)
+    set_up(settings)
+    for warning in warnings(settings):
+        log.warning("%s", warning)
     if settings.ray:
         _serve_on_ray(settings)
         return 0
@@ -54,6 +64,17 @@ def serve(args: Namespace) -> int:
     if unfinished:
         leave()
     return 0
+
+
+def warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What was asked for and won't be so, though nothing keeps the server from starting."""
+    usable = usable_cores()
+    if settings.ray or settings.cores <= usable:
+        return unknown_variables(environ)
+    return [
+        *unknown_variables(environ),
+        f"setting cores: {settings.cores} are more than this process may use; {usable} are used",
+    ]
 
 
 def _announced(settings: Settings, address: str) -> Callable[[Ready], None]:
@@ -129,11 +150,22 @@ def check_files(settings: Settings) -> None:
         _check_tls(settings)
     if settings.keys:
         read_keys(settings.keys)
+    if settings.collect:
+        _check_writable(settings.collect)
     if settings.grpc_port >= 0 and settings.tls_password:
         hint = "write the key without its password: openssl pkey -in KEY -out PLAIN"
         raise StartupError(
             "setting tls_password: gRPC takes no private key that has one", field="tls_password", hint=hint
         )
+
+
+def _check_writable(folder: str) -> None:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        message = f"setting collect: expected a folder to write to, got {folder} ({error.strerror})"
+        raise StartupError(message, field="collect") from None
 
 
 def _check_tls(settings: Settings) -> None:

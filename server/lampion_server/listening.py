@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
-import stat
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -62,6 +62,8 @@ def _tcp(host: str, port: int, name: str, *, shared: bool = False) -> socket.soc
 def _unix(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        if path.exists() and not path.is_socket():
+            raise FileExistsError(errno.EEXIST, "there is something that is no socket")
         if path.exists() and _is_stale(path):
             path.unlink()
         listener.bind(str(path))
@@ -75,8 +77,6 @@ def _unix(path: Path) -> socket.socket:
 
 def _is_stale(path: Path) -> bool:
     """Whether a server that is no longer there left this socket behind."""
-    if not stat.S_ISSOCK(path.stat().st_mode):
-        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))

@@ -151,6 +151,7 @@ def own_cores(settings: Settings) -> int:
     if settings.workers > usable or wanted > share:
         processes = f"{settings.workers} workers of " if settings.workers > 1 else ""
         message = f"{processes}{max(1, settings.instances)} instances of {max(1, settings.threads)} threads"
+        limit = "as --cores has it" if 0 < settings.cores <= usable else "all that this process may use"
         hint = "lower --workers, --instances or --threads"
-        raise StartupError(f"{message}: expected at most {usable} cores in use", field="instances", hint=hint)
+        raise StartupError(f"{message}: expected at most {usable} cores, {limit}", field="instances", hint=hint)
     return share

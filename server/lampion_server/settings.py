@@ -10,17 +10,31 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from lampion_server.errors import StartupError
 
 PREFIX = "LAMPION_"
+OTHERS = ["LAMPION_CONFIG", "LAMPION_CACHE", "LAMPION_API_KEY", "LAMPION_KEY"]  # what else lampion reads
+# What Kubernetes tells of services whose names begin with lampion.
+_SERVICE_LINK = re.compile(
+    r"_SERVICE_(HOST|PORT\w*)=|_PORT(_\d+_\w+)?=\w+://|_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)="
+)
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\sA-Z/,?#@*]+")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 GROUPS = ("where it listens", "how models run", "which version answers", "limits", "who may ask", "operation", "Ray")
+# What would silently mean nothing without the other.
+NEEDS = {
+    "tls_cert": "tls_key",
+    "tls_key": "tls_cert",
+    "tls_password": "tls_key",
+    "tls_client_ca": "tls_cert",
+    **dict.fromkeys(("ray_address", "replicas", "max_replicas", "replica_load"), "ray"),
+}
 LISTEN, RUN, VERSIONS, LIMITS, ACCESS, OPERATION, RAY = GROUPS
 
 
@@ -169,11 +183,34 @@ class Settings:
                 message = f"setting cors_origins: expected origins such as https://shop.example, got {origin!r:.80}"
                 hint = "as browsers send them: scheme, host and port in small letters, without a path; each on its own"
                 raise StartupError(message, field="cors_origins", hint=hint)
-        if bool(self.tls_cert) != bool(self.tls_key):
-            given, missing = ("tls_cert", "tls_key") if self.tls_cert else ("tls_key", "tls_cert")
-            raise StartupError(f"setting {given}: expected {missing} beside it, got none", field=missing)
-        if self.tls_client_ca and not self.tls_cert:
-            raise StartupError("setting tls_client_ca: expected tls_cert beside it, got none", field="tls_cert")
+        for name, other in NEEDS.items():
+            if self._given(name) and not self._given(other):
+                raise StartupError(f"setting {name}: expected {other} beside it, got none", field=other)
+        self._check_addresses()
+        if 0 < self.max_replicas < self.replicas:
+            message = f"setting max_replicas: expected at least {self.replicas}, the replicas, got {self.max_replicas}"
+            raise StartupError(message, field="max_replicas")
+
+    def _check_addresses(self) -> None:
+        for name in ("host", "port"):
+            if self.uds and self._given(name):
+                hint = f"leave out one of --uds and --{name}"
+                raise StartupError(f"setting {name}: doesn't go together with uds", field=name, hint=hint)
+        if self.grpc_port == self.port > 0 and not self.uds:
+            message = f"setting grpc_port: expected another one than port, got {self.port} for both"
+            raise StartupError(message, field="grpc_port", hint="gRPC and HTTP each have a port of their own")
+        if self.traces and not re.match(r"https?://[^/]", self.traces):
+            message = f"setting traces: expected an address such as http://localhost:4318, got {self.traces!r:.80}"
+            raise StartupError(message, field="traces")
+        for proxy in self.trusted_proxies.split(","):
+            if not _is_address(proxy.strip()):
+                message = (
+                    f"setting trusted_proxies: expected addresses or networks such as 10.0.0.0/8, got {proxy!r:.80}"
+                )
+                raise StartupError(message, field="trusted_proxies")
+
+    def _given(self, name: str) -> bool:
+        return bool(getattr(self, name) != getattr(Settings, name))
 
     @classmethod
     def read(cls, flags: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -189,12 +226,25 @@ class Settings:
         return cls(**given)
 
 
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """A sentence for each variable that looks like a setting and isn't one."""
+    known = [PREFIX + item.name.upper() for item in fields(Settings)] + OTHERS
+    strange = [name for name in environ if name.startswith(PREFIX) and name not in known]
+    return [_unknown(name, known) for name in sorted(strange) if not _SERVICE_LINK.search(f"{name}={environ[name]}")]
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], 1)
+    return f"the environment has {name}, and there is no such setting" + (f": {PREFIX}{close[0]}?" if close else "")
+
+
 def read_file(path: str) -> dict[str, Any]:
     """The settings in a TOML file, its paths as they are from here. Raises `StartupError` naming the key that is wrong."""
     try:
         given = tomllib.loads(Path(path).read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StartupError(f"{path}: can't be read: {error}", field="config") from None
+        reason = getattr(error, "strerror", None) or error
+        raise StartupError(f"{path}: can't be read: {reason}", field="config") from None
     known = {item.name: item for item in fields(Settings)}
     return {key: _from_file(path, key, value, known) for key, value in given.items()}
 
@@ -261,7 +311,16 @@ def _parse(variable: str, text: str, item: Field[Any]) -> Any:
         return type(default)(text)
     except ValueError:
         kind = type(default).__name__
-        raise StartupError(f"{variable}: expected a value of type {kind}, got {text!r}") from None
+        links = "Kubernetes says this of a service of that name: set enableServiceLinks: false, or call it otherwise"
+        hint = links if _SERVICE_LINK.search(f"{variable}={text}") else None
+        raise StartupError(f"{variable}: expected a value of type {kind}, got {text!r}", hint=hint) from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return text in ("", "*") or bool(ip_network(text))
+    except ValueError:
+        return False
 
 
 def _check(name: str, value: Any, metadata: Mapping[str, Any]) -> None:

@@ -84,6 +84,17 @@ REFUSALS: list[tuple[list[object], str, str]] = [
         "can't listen on no.such.host.invalid",
         "choose another",
     ),
+    (
+        ["{folder}/text.onnx", "--port", 8000, "--uds", "{folder}/empty"],
+        "can't listen on {folder}/empty: there is something",
+        "--uds",
+    ),
+    (
+        ["{folder}/text.onnx", "--collect", "{folder}/text.onnx"],
+        "setting collect: expected a folder to write to, got {folder}/text.onnx (File exists)",
+        "",
+    ),
+    (["{folder}/text.onnx", "--config", "{folder}/empty"], "{folder}/empty: can't be read: Is a directory", ""),
     (["{folder}/text.onnx", "--max-batch", 0], "setting max_batch: expected at least 1, got 0", ""),
     (["{folder}/text.onnx", "--instances", 999, "--threads", 9], "999 instances of 9 threads", "lower --workers"),
 ]
@@ -112,6 +123,15 @@ def test_a_port_in_use_is_a_line_and_a_hint(folder: Path, option: str) -> None:
     first, hint = done.stderr.splitlines()
     assert "in use" in first
     assert hint == f"hint: choose another --host or {option} (0 takes a free one)"
+
+
+def test_what_was_misspelt_in_the_environment_is_told(folder: Path) -> None:
+    with running(folder / "iris.onnx", "--port", 0, "--cores", 999, LAMPION_WORKER="2") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    warnings = [line.split(" WARNING ")[1] for line in errors.splitlines() if " WARNING " in line]
+    assert warnings[0] == "the environment has LAMPION_WORKER, and there is no such setting: LAMPION_WORKERS?"
+    assert warnings[1].startswith("setting cores: 999 are more")
 
 
 def test_a_wrong_variable_is_one_line() -> None:

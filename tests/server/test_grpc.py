@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from lampion_server.datatypes import to_bytes
+from lampion_server.grpc import methods
 from lampion_server.grpc.health import Health
 from lampion_server.grpc.methods import STREAMS, UNARY
 from lampion_server.grpc.schema import METHODS, SERVICE, message
@@ -246,6 +248,33 @@ def test_who_watches_health_hears_of_changes(serve: Any, build: Any, tmp_path: A
         heard.cancel()
         channel.close()
     assert states == [1, 2, 1]
+
+
+def test_a_server_that_ends_waits_neither_for_watchers_nor_for_open_streams(
+    serve: Any, build: Any, tmp_path: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(Health, "every", 0.01)
+    monkeypatch.setattr(methods, "QUIET", 0.05)
+    over = threading.Event()
+
+    def requests() -> Iterator[Any]:
+        yield raw("iris", "FP32", X, id="1")
+        over.wait()
+
+    with serve(build.iris(tmp_path / "a.onnx"), grpc_port=0) as server:
+        caller = Caller(server.plane.grpc_port)
+        watched = health_pb2.HealthCheckRequest(service="iris")
+        heard = health_pb2_grpc.HealthStub(caller.channel).Watch(watched, timeout=60)
+        states, answers = [next(heard).status], caller.stream(requests())
+        assert next(answers).infer_response.id == "1"
+        server.plane.draining = True
+        states += [state.status for state in heard]
+        with pytest.raises(grpc.RpcError) as ended:
+            next(answers)
+        over.set()
+        caller.channel.close()
+    assert states == [1, 2]
+    assert (ended.value.code().name, ended.value.details()) == ("UNAVAILABLE", "the server is shutting down")
 
 
 def test_reflection(call: Caller) -> None:

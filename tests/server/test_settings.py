@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lampion_server.commands import SERVE, check_extras, check_ray
+from lampion_server.commands import SERVE, check_extras, check_ray, warnings
 from lampion_server.errors import StartupError
 from lampion_server.settings import Settings
 
@@ -144,10 +144,81 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
     assert Settings.read(Namespace(), environment | {"LAMPION_OPEN_METRICS": "no"}).open_metrics is False
 
 
-@pytest.mark.parametrize("given", [{"tls_cert": "c"}, {"tls_key": "k"}, {"tls_client_ca": "a"}])
-def test_settings_that_need_each_other(given: dict[str, str]) -> None:
-    with pytest.raises(StartupError, match="beside it, got none"):
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        ({"tls_cert": "c"}, "tls_key"),
+        ({"tls_key": "k"}, "tls_cert"),
+        ({"tls_client_ca": "a"}, "tls_cert"),
+        ({"tls_password": "p"}, "tls_key"),
+        ({"replicas": 2}, "ray"),
+        ({"max_replicas": 2}, "ray"),
+        ({"ray_address": "auto"}, "ray"),
+    ],
+)
+def test_settings_that_need_each_other(given: dict[str, Any], needed: str) -> None:
+    with pytest.raises(StartupError, match=f"expected {needed} beside it, got none") as raised:
         Settings(**given)
+    assert raised.value.field == needed
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"uds": "a.sock", "port": 9000}, "setting port: doesn't go together with uds"),
+        ({"uds": "a.sock", "host": "0.0.0.0"}, "setting host: doesn't go together with uds"),
+        ({"port": 9000, "grpc_port": 9000}, "setting grpc_port: expected another one than port, got 9000 for both"),
+        (
+            {"ray": True, "replicas": 3, "max_replicas": 2},
+            "setting max_replicas: expected at least 3, the replicas, got 2",
+        ),
+        ({"traces": "localhost:4318"}, "setting traces: expected an address such as http://.*, got 'localhost:4318'"),
+        (
+            {"trusted_proxies": "10.0.0.1,proxy"},
+            "setting trusted_proxies: expected addresses or networks .*, got 'proxy'",
+        ),
+        ({"trusted_proxies": "10.0.0.1/8"}, "setting trusted_proxies: expected addresses or networks"),
+    ],
+)
+def test_settings_that_contradict_each_other_or_mean_nothing(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(StartupError, match=message):
+        Settings(**given)
+
+
+@pytest.mark.parametrize("proxies", ["", "*", "127.0.0.1, ::1", "10.0.0.0/8,192.168.0.7"])
+def test_proxies_that_can_be_trusted(proxies: str) -> None:
+    assert Settings(trusted_proxies=proxies).trusted_proxies == proxies
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "warning"),
+    [
+        ("LAMPION_WORKER", "2", "LAMPION_WORKER, and there is no such setting: LAMPION_WORKERS?"),
+        ("LAMPION_MAXBATCH", "2", "LAMPION_MAXBATCH, and there is no such setting: LAMPION_MAX_BATCH?"),
+        ("LAMPION_XYZZY", "2", "LAMPION_XYZZY, and there is no such setting"),
+        ("LAMPION_GRCP_PORT", "1", "LAMPION_GRCP_PORT, and there is no such setting: LAMPION_GRPC_PORT?"),
+        ("LAMPION_WORKERS", "2", None),
+        ("LAMPION_CONFIG", "a", None),
+        ("LAMPION_KEY", "a", None),
+        ("LAMPION_SERVICE_HOST", "10.0.0.1", None),
+        ("LAMPION_IRIS_PORT_8000_TCP_ADDR", "10.0.0.1", None),
+        ("LAMPION_IRIS_PORT", "tcp://10.0.0.1:8000", None),
+        ("LAMP", "1", None),
+    ],
+)
+def test_variables_that_are_no_settings(variable: str, value: str, warning: str | None) -> None:
+    assert warnings(Settings(), {variable: value}) == ([f"the environment has {warning}"] if warning else [])
+
+
+def test_more_cores_than_there_are() -> None:
+    (warning,) = warnings(Settings(cores=999), {})
+    assert warning.startswith("setting cores: 999 are more than this process may use; ")
+
+
+def test_a_port_that_kubernetes_set() -> None:
+    with pytest.raises(StartupError, match="LAMPION_PORT: expected a value of type int, got 'tcp://") as raised:
+        read(LAMPION_PORT="tcp://10.0.0.1:80")
+    assert "enableServiceLinks" in (raised.value.hint or "")
 
 
 @pytest.mark.parametrize(

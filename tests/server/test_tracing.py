@@ -41,7 +41,7 @@ def traced(serve: Any, build: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     (folder / "twice.pipeline.toml").write_text(PIPELINE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracing, "exporter", lambda settings: memory)
-        with serve(folder, grpc_port=0, traces="memory", tune_seconds=0) as server:
+        with serve(folder, grpc_port=0, traces="http://localhost:4318", tune_seconds=0) as server:
 
             def spans() -> list[Any]:
                 end, found = time.monotonic() + 30, []

@@ -35,13 +35,14 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         return health_pb2.HealthCheckResponse(status=state)
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        """The state now and after each change, until the caller leaves."""
-        told = None
-        while True:
+        """The state now and after each change, until the caller leaves or the server ends."""
+        told, last = None, False
+        while not last:
+            last = self.plane.draining
             if (state := self._state(request.service)) != told:
                 yield health_pb2.HealthCheckResponse(status=state)
                 told = state
-            await asyncio.sleep(self.every)
+            await asyncio.sleep(0 if last else self.every)
 
     def _state(self, service: str) -> Any:
         try:
@@ -53,4 +54,4 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             return UNKNOWN
         except UnavailableError:
             return NOT_SERVING
-        return SERVING
+        return NOT_SERVING if self.plane.draining else SERVING

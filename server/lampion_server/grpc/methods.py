@@ -26,6 +26,7 @@ ModelInferResponse = message("ModelInferResponse")
 ModelStreamInferResponse = message("ModelStreamInferResponse")
 # Requests of one stream that are under way at a time.
 AHEAD = 64
+QUIET = 0.5  # seconds without a request after which a server that ends takes no more from a stream
 
 
 # --- the server ---
@@ -137,26 +138,43 @@ def _wanted(outputs: Any) -> dict[str, Wanted] | None:
 
 
 async def stream(requests: AsyncIterator[Any], plane: DataPlane, deadline: float | None) -> AsyncIterator[Any]:
-    """The answers in the order of the requests, which compute at the same time; one that fails doesn't end the stream."""
+    """The answers in the order of the requests, which compute at the same time; one that fails doesn't end the stream.
+
+    When the server ends, what has come is answered; then `UnavailableError`.
+    """
     tasks: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue()
     ahead = asyncio.Semaphore(AHEAD)
+    heard = 0
 
     async def start_all() -> None:
+        nonlocal heard
         try:
             async for request in requests:
+                heard += 1
                 await ahead.acquire()
                 tasks.put_nowait(asyncio.create_task(_stream_one(request, plane, deadline)))
         finally:
             tasks.put_nowait(None)
 
-    reader = asyncio.create_task(start_all())
+    async def stop_when_quiet() -> None:
+        before = -1
+        while not plane.draining or heard > before or ahead.locked():
+            before = heard
+            await asyncio.sleep(QUIET)
+        reader.cancel()
+
+    reader, watch = asyncio.create_task(start_all()), asyncio.create_task(stop_when_quiet())
     task = None
     try:
         while (task := await tasks.get()) is not None:
             yield await task
             ahead.release()
-        await reader
+        await asyncio.wait([reader])
+        if reader.cancelled():
+            raise UnavailableError("the server is shutting down")
+        reader.result()
     finally:
+        watch.cancel()
         reader.cancel()
         left = [tasks.get_nowait() for _ in range(tasks.qsize())]
         for one in (task, *left):
