@@ -77,12 +77,15 @@ class Supervisor:
         self._orders: list[Order] = []
         self._announced = self._ending = False
         self._told = 0.0  # when the end was asked for
+        self._signals, self._signalled = connection.Pipe(
+            duplex=False
+        )  # a handler that did more could do it amid a start
         self._killed: int | None = None  # the signal that ended it at once
 
     def run(self) -> None:
         """Blocks until every worker has ended."""
         set_up(self._settings)
-        with common_folder(util.get_temp_dir()), caught(self._end):
+        with common_folder(util.get_temp_dir()), caught(lambda number, frame: self._signalled.send(number)):
             processes = _context()
             self._callers = processes.RawArray("i", [ABSENT] * self._settings.workers)
             try:
@@ -102,8 +105,6 @@ class Supervisor:
         # The process that workers are forked from is started in here, so no signal ends it: with it would go all that it
         # knows of their ends.
         with put_off():
-            if self._ending:
-                return
             ours, theirs = processes.Pipe()
             crowd = Crowd(self._callers, number)
             arguments = (self._settings, self._listener, crowd, theirs, list(self._orders), not self._announced)
@@ -121,9 +122,10 @@ class Supervisor:
         pause = min([due - now for due in self._due.values()], default=1.0)
         ends: dict[Any, Worker] = {worker.connection: worker for worker in self._workers}
         ends |= {worker.process.sentinel: worker for worker in self._workers}
-        for end in connection.wait(list(ends), min(max(pause, 0.0), 1.0)):
-            worker = ends[end]
-            if end is worker.connection:
+        for end in connection.wait([self._signals, *ends], min(max(pause, 0.0), 1.0)):
+            if end is self._signals:
+                self._end(self._signals.recv())
+            elif end is (worker := ends[end]).connection:
                 with suppress(EOFError, OSError):
                     while worker.connection.poll():
                         self._hear(worker, worker.connection.recv())
@@ -150,7 +152,7 @@ class Supervisor:
         end = _how(worker.process.exitcode)
         log.error("worker %d ended (%s) after %.1f s; another starts in %.1f s", worker.number, end, lasted, pause)
 
-    def _end(self, number: int, frame: object) -> None:
+    def _end(self, number: int) -> None:
         """The first signal is passed on to the workers, who drain; a second one kills them."""
         again, self._ending = self._ending, True
         if again and same_wish(self._told):

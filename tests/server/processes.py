@@ -49,10 +49,10 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 
 
 @contextmanager
-def starting(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+def starting(*arguments: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """The process, before it says anything."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command(*arguments), stdout=pipe, stderr=pipe, text=True) as process:
+    pipe, env = subprocess.PIPE, os.environ | environment
+    with subprocess.Popen(command(*arguments), env=env, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
         finally:

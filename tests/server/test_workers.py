@@ -139,6 +139,16 @@ def test_the_end_does_not_wait_for_models_that_are_loading(tmp_path: Path, build
         assert process.returncode == 0
 
 
+def test_a_signal_amid_the_start_of_the_workers_ends_it(folder: Path) -> None:
+    threads = {"OPENBLAS_NUM_THREADS": "2"}  # a signal reaches whichever thread lets it in
+    arguments = [folder / "iris.onnx", "--port", 0, "--workers", 2, "--log-level", "error"]
+    with starting(*arguments, **threads) as process:
+        until(lambda: len(family(process)) > 2)  # what workers are forked from is there, and imports what they need
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 0
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_killed_worker_is_replaced(folder: Path, keep: bool) -> None:
