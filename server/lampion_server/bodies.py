@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -32,6 +33,7 @@ async def read_items(request: Request, settings: Settings, task: Task) -> list[A
         return _records(read_any_json(body), task)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
+        _check_whole(body, request.headers["content-type"])
         return await _from_form(Request(request.scope, _replayed(body)), task)
     # No photo or sound begins with a brace. Any other content type is taken for one file, since curl says
     # application/x-www-form-urlencoded of both.
@@ -76,6 +78,14 @@ async def _from_form(request: Request, task: Task) -> list[bytes]:
         hint = f"send it as a file: curl -F {task.one}=@{_EXAMPLES[task.one]}"
         raise BadRequestError("expected at least one file in the form, got none", field="body", hint=hint)
     return files
+
+
+def _check_whole(body: bytes, content_type: str) -> None:
+    """Raises `BadRequestError` for a form that was cut off, whose last file would be left out without a word."""
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    if boundary and body.rfind(b"--" + boundary + b"--") < 0:
+        message = f"the multipart body can't be read: it lacks its end, '--{boundary.decode('latin-1'):.80}--'"
+        raise BadRequestError(message, field="body")
 
 
 def _from_json(sent: Mapping[str, Any], task: Task) -> list[bytes]:

@@ -168,6 +168,8 @@ PHOTOS = [
     (FORM, b"", 400, "body"),
     (FORM, b"no boundary here", 400, "body"),
     (FORM, parts(1, ""), 400, "body"),
+    (FORM, parts(2, '; filename="a"').removesuffix(b"--\r\n"), 400, "body"),
+    (FORM, parts(1, '; filename="a"').removesuffix(b"--b--\r\n") + b"--b\r\nContent-Dispos", 400, "body"),
     (FORM, parts(1001, ""), 400, "body"),
     (FORM, parts(1001, '; filename="a"'), 400, "body"),
     (FORM, b"--b\r\n" + b"X: y\r\n" * 10_000 + b"\r\nx\r\n--b--\r\n", 400, "body"),
