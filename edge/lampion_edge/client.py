@@ -52,7 +52,7 @@ class Client:
     ) -> None:
         self._parts = parsed(url if "://" in url or url.startswith("unix:") else f"http://{url}")
         self._url = self._parts.geturl()
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._headers = {"Authorization": f"Bearer {key.strip()}"} if key else {}
         self._timeout = timeout
         self._retries = retries
         self._context = context
@@ -147,7 +147,7 @@ class Client:
             try:
                 return self._once(method, path, body, headers or {})
             except ServiceError as error:
-                if not left or error.status not in (None, 503):
+                if left <= 0 or error.status not in (None, 503):
                     raise
                 wait = error.retry_after if error.retry_after is not None else 0.2 * 2 ** (self._retries - left)
             left -= 1

@@ -106,6 +106,15 @@ def test_nobody_there() -> None:
     assert raised.value.status is None
 
 
+def test_fewer_than_no_retries_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep(seconds: float) -> None:
+        raise AssertionError("it tries again")
+
+    monkeypatch.setattr("lampion_edge.client.time.sleep", sleep)
+    with pytest.raises(ServiceError, match="no answer"):
+        Client("unix:/nowhere.sock", retries=-1).models()
+
+
 def test_it_tries_again() -> None:
     """A server that closes, then says 503 with Retry-After, then answers."""
     replies = [b"", b"HTTP/1.1 503 No\r\nRetry-After: 0\r\nContent-Length: 2\r\n\r\n{}"]
@@ -142,11 +151,12 @@ def test_asyncio(server: Any) -> None:
 
 
 def test_a_key_and_a_unix_socket(folder: Path, tmp_path: Path) -> None:
-    key, token = new_key("me", ["infer"])
-    write_keys(tmp_path / "keys.json", [key])
+    entry, token = new_key("me", ["infer"])
+    write_keys(tmp_path / "keys.json", [entry])
     path = tmp_path / "l.sock"
     with running(folder / "iris.onnx", "--uds", path, "--keys", tmp_path / "keys.json") as (_, url):
-        assert Client(url, key=token).infer("iris", {"x": ROWS})["y"].shape == (2, 3)
+        for key in (token, f"{token}\n"):  # as it is read from a file
+            assert Client(url, key=key).infer("iris", {"x": ROWS})["y"].shape == (2, 3)
         with pytest.raises(ServiceError) as raised:
             Client(url, retries=0).models()
         assert raised.value.status == 401
