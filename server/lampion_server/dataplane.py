@@ -30,7 +30,7 @@ from lampion_server.loading import own_cores
 from lampion_server.metrics import Metrics
 from lampion_server.model import Entry, Model
 from lampion_server.model_config import model_config
-from lampion_server.orders import Order
+from lampion_server.orders import Order, StandingQuestion, standing
 from lampion_server.releases import SignedRelease, release_of
 from lampion_server.repository import Repository
 from lampion_server.settings import Settings
@@ -92,7 +92,7 @@ class StatsQuestion:
     version: str | None = None
 
 
-Question = Order | StatsQuestion
+Question = Order | StatsQuestion | StandingQuestion
 
 
 class DataPlane:
@@ -291,6 +291,8 @@ class DataPlane:
         """What this process answers to a question that reaches all; blocks. Raises what the question's order raises."""
         if isinstance(question, Order):
             return question.carry_out(self.repository)
+        if isinstance(question, StandingQuestion):
+            return standing(self.repository)
         return self.own_stats(question)
 
     async def _ask_myself(self, question: Question) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ from lampion_server.common_folder import joined
 from lampion_server.dataplane import DataPlane
 from lampion_server.door import Crowd
 from lampion_server.errors import ServerError, StartupError
-from lampion_server.orders import Order
+from lampion_server.orders import Order, StandingQuestion
 from lampion_server.relay import Failed, Ready, Relay
 from lampion_server.serving import opened, serve
 from lampion_server.settings import Settings
@@ -42,6 +43,15 @@ def main(
         leave()
 
 
+async def _standing(relay: Relay) -> list[Order]:
+    """What the siblings have come to; nothing if none can tell."""
+    try:
+        told = await relay.ask(StandingQuestion())
+    except ServerError:  # one that is changing at this moment
+        return []
+    return told[0] if told else []
+
+
 def _serve(
     settings: Settings,
     listener: socket.socket,
@@ -59,7 +69,7 @@ def _serve(
 
         def catch_up(plane: DataPlane) -> None:
             plane.repository.load_all()
-            for order in orders:
+            for order in orders if first else asyncio.run(_standing(relay)) or orders:
                 try:
                     order.carry_out(plane.repository)
                 except ServerError as error:

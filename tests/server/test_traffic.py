@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+from lampion_server import Repository, Settings
+from lampion_server.model import UNLOADED
+from lampion_server.orders import standing
+from lampion_server.traffic import Traffic
+
 X = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
 
 
@@ -121,3 +126,17 @@ def test_what_a_caller_may_wish(server: Any, headers: dict[str, str], status: in
     answer = server.client.post("/v2/models/iris/infer", json=X, headers=headers)
     assert answer.status_code == status, answer.text
     assert answer.json().get("field") == field
+
+
+def test_what_one_process_has_come_to_can_be_told_to_another(build: Any, versions: Path) -> None:
+    build.add(versions / "add" / "1" / "model.onnx")
+    here, there = (Repository([versions], Settings(tune_seconds=0)) for _ in range(2))
+    here.steer("iris", lambda traffic: traffic.promoted("1").split("2", 10))
+    here.load("iris")
+    here.unload("add")
+    for order in standing(here):
+        order.carry_out(there)
+    assert there.traffic("iris") == here.traffic("iris") == Traffic("1", "2", "2", 10)
+    assert [entry.reason for entry in there.index()] == [UNLOADED, "", ""]
+    here.close()
+    there.close()

@@ -184,6 +184,27 @@ def test_a_worker_that_starts_later_knows_what_was_ordered(folder: Path) -> None
 
 
 @pytest.mark.thorough
+def test_a_worker_that_starts_later_answers_as_the_others_whatever_led_to_it(tmp_path: Path, build: Any) -> None:
+    for version in ("1", "2"):
+        build.iris(tmp_path / "iris" / version / "model.onnx", version=version)
+    with running(tmp_path, "--port", 0, "--workers", 2, "--log-level", "error") as (process, url):
+
+        def stable() -> dict[str, str]:
+            """By worker, which begins its request ids with a word of its own; each time on a new connection."""
+            answers = [httpx.get(f"{url}/v1/models/iris/traffic") for _ in range(12)]
+            return {answer.headers["x-request-id"].split("-")[0]: answer.json()["stable"] for answer in answers}
+
+        for steps, expected in ((["traffic/promote?version=1"], "1"), (["load"], "1"), (["unload", "load"], "2")):
+            for step in steps:
+                place = "v1/models" if "/" in step else "v2/repository/models"
+                assert httpx.post(f"{url}/{place}/iris/{step}").status_code == 200
+            before = stable()
+            os.kill(children(process)[0], signal.SIGKILL)
+            until(lambda known=before: set(stable()) - set(known))
+            assert set((before | stable()).values()) == {expected}
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_nothing_accepted_is_lost_at_the_end(folder: Path, workers: int, keep: bool) -> None:
