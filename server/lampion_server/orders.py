@@ -31,17 +31,18 @@ class Order:
             return repository.load(self.model)
         if self.action == UNLOAD:
             return repository.unload(self.model)
-        if self.version is None and self.action in (PROMOTE, CANARY):
+        if not self.version and self.action in (PROMOTE, CANARY):
             raise BadRequestError(f"version: expected the version to {self.action}, got nothing", field="version")
         repository.steer(self.model, self._steered)
         return None
 
     def _steered(self, traffic: Traffic) -> Traffic:
+        version = traffic.labels().get(self.version or "", self.version or "")
         changes: dict[str, Callable[[], Traffic]] = {
-            PROMOTE: partial(traffic.promoted, self.version or ""),
+            PROMOTE: partial(traffic.promoted, version),
             ROLLBACK: traffic.rolled_back,
-            CANARY: partial(traffic.split, self.version or "", self.percent),
-            SHADOW: partial(traffic.shadowed, self.version),
+            CANARY: partial(traffic.split, version, self.percent),
+            SHADOW: partial(traffic.shadowed, version or None),
             SETTLE: lambda: self.traffic or traffic,
         }
         return changes[self.action]()

@@ -45,12 +45,22 @@ class Traffic:
         return Traffic(self.previous)
 
     def split(self, version: str, percent: float) -> Traffic:
-        """`version` gets `percent` of the traffic."""
+        """`version` gets `percent` of the traffic. Raises `BadRequestError` if it has all of it."""
+        self._check_other(version)
         return replace(self, canary=version, percent=percent)
 
     def shadowed(self, version: str | None) -> Traffic:
-        """`version` gets a copy of every request, and its answers are compared, not sent; None ends that."""
+        """`version` gets a copy of every request, and its answers are compared, not sent; None ends that.
+
+        Raises `BadRequestError` if it is the one whose requests they are.
+        """
+        self._check_other(version)
         return replace(self, shadow=version)
+
+    def _check_other(self, version: str | None) -> None:
+        if version == self.stable:
+            message = f"version {version} is the stable one: expected another to put beside it"
+            raise BadRequestError(message, field="version")
 
     def among(self, ready: Sequence[str]) -> Traffic | None:
         """The same among the versions that are still there (the oldest first), None if nothing is."""

@@ -60,6 +60,22 @@ def test_traffic(serve: Any, versions: Path) -> None:
         assert steer("rollback")["stable"] == "2"
 
 
+def test_versions_are_steered_by_their_labels(serve: Any, versions: Path) -> None:
+    with serve(versions) as server:
+
+        def steer(way: str) -> tuple[str, str | None, str | None]:
+            answer = server.client.post(f"/v1/models/iris/traffic/{way}")
+            assert answer.status_code == 200, answer.text
+            told = answer.json()
+            return told["stable"], told["canary"], told["shadow"]
+
+        assert steer("canary?version=1&percent=50") == ("2", "1", None)
+        assert steer("shadow?version=canary") == ("2", "1", "1")
+        assert steer("shadow?version=") == ("2", "1", None)
+        assert steer("promote?version=canary") == ("1", None, None)
+        assert asked(server) == {("1", 2.0): 1}
+
+
 def test_a_shadow_hears_of_what_the_cache_answers(serve: Any, versions: Path) -> None:
     with serve(versions, cache_bytes=10_000) as server:
         server.client.post("/v1/models/iris/traffic/promote?version=1")
@@ -84,6 +100,10 @@ def test_a_shadow_hears_of_what_the_cache_answers(serve: Any, versions: Path) ->
         ("canary?version=1&percent=101", 400, "percent"),
         ("canary?version=1&share=5", 400, "share"),
         ("promote?version=9", 404, "version"),
+        ("canary?version=2&percent=5", 400, "version"),  # the stable one
+        ("shadow?version=stable", 400, "version"),
+        ("promote?version=", 400, "version"),
+        ("promote?version=canary", 404, "version"),  # there is none
         ("rollback", 400, "model"),
         ("rollback?version=1", 400, "version"),
         ("forward", 404, None),
