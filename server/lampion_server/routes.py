@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ from lampion_server.tasks import task_of
 JSON_LENGTH = "Inference-Header-Content-Length"
 _LENGTH_NAME = JSON_LENGTH.lower().encode()
 _MOST_DIGITS = 18  # of a number of bytes; Python refuses to read some thousands
+
+_RANGES = re.compile(r"bytes=(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*")
 
 Handler = Callable[[Request, DataPlane], Awaitable[Response]]
 
@@ -140,6 +143,8 @@ async def release_file(request: Request, plane: DataPlane) -> Response:
     except OSError as error:
         raise UnavailableError(f"{path.name} can't be read: {error.strerror}") from None
     response = FileResponse(path, media_type="application/octet-stream", stat_result=stat)  # knows ranges
+    if not _RANGES.fullmatch(request.headers.get("range", "")):  # what isn't understood is ignored, as HTTP has it
+        request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
     if known(request, response.headers["etag"]):
         return Response(status_code=304, headers={"ETag": response.headers["etag"]})
     return response

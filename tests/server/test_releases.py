@@ -56,6 +56,9 @@ def test_a_file_and_its_end(server: Any, versions: Path) -> None:
     end = server.client.get(path, headers={"Range": "bytes=100-"})
     assert (end.status_code, end.content) == (206, content[100:])
     assert server.client.get(path, headers={"Range": "bytes=99999999-"}).status_code == 416
+    for what_is_none in ("bytes=begin-end", "items=0-1", "bytes", ""):
+        answer = server.client.get(path, headers={"Range": what_is_none})
+        assert (answer.status_code, answer.content) == (200, content)
     assert server.client.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
 
 
