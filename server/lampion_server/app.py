@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -72,6 +73,11 @@ def _endpoint(route: Route, plane: DataPlane) -> Endpoint:
                 await plane.bring_back(error)
                 answer = await route.handler(request, plane)
             return await packed(answer, request) if may_pack(answer) else answer
+        except asyncio.CancelledError:
+            if not plane.draining:
+                raise
+            late = UnavailableError("the server is shutting down, and could not wait for this answer any longer")
+            return error_response(late, request)
         except Exception as error:
             return error_response(error, request)
 

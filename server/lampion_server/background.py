@@ -13,6 +13,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 NICE = 5  # added: an event loop that wakes up is let through; who holds Python's lock still gets the core it needs to let go
+_NAMES = ("lampion-background", "lampion-starting")
 _LOOK = 0.001  # seconds between looks at whether threads have been started
 _TASKS = Path("/proc/self/task")
 
@@ -22,13 +23,13 @@ def in_background(work: Callable[[], T]) -> T:
 
     Threads that it starts stay behind as well.
     """
-    with ThreadPoolExecutor(1, "lampion-background", _step_back) as thread:
+    with ThreadPoolExecutor(1, _NAMES[0], _step_back) as thread:
         return thread.submit(work).result()
 
 
 def in_background_after(threads: int, work: Callable[[], T]) -> T:
     """The same, from a thread that steps back when it has started so many others: those stay in front."""
-    with ThreadPoolExecutor(1, "lampion-starting", _take_name) as thread:
+    with ThreadPoolExecutor(1, _NAMES[1], _take_name) as thread:
         native = thread.submit(threading.get_native_id).result()
         done = thread.submit(work)
         while not done.done():
@@ -44,6 +45,7 @@ def beside(work: Callable[[], T]) -> Future[T]:
     done: Future[T] = Future()
 
     def run() -> None:
+        done.set_running_or_notify_cancel()  # from here on nobody can take it back
         try:
             done.set_result(work())
         except BaseException as error:
@@ -51,6 +53,11 @@ def beside(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, name="lampion-beside", daemon=True).start()
     return done
+
+
+def under_way() -> bool:
+    """Whether work in the background is still being done, which holds the process until it has ended."""
+    return any(thread.name.startswith(_NAMES) for thread in threading.enumerate())
 
 
 def _step_back(thread: int | None = None) -> None:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lampion_edge import Card, TensorSpec
 from lampion_server import tracing
 from lampion_server.access import Access
+from lampion_server.background import beside
 from lampion_server.caller import CALLER
 from lampion_server.datatypes import Array
 from lampion_server.decoder import Decoder
@@ -114,7 +116,7 @@ class DataPlane:
         self.metrics_text: Callable[[], Awaitable[bytes]] = self._own_metrics
         self.traces = tracing.traces(self.settings)
         self.access = Access(self.settings)
-        self._returning: dict[str, asyncio.Task[None]] = {}  # models that are loaded again, by name
+        self._returning: dict[str, asyncio.Future[None]] = {}  # models that are loaded again, by name
         self._decoder = Decoder(own_cores(self.settings), self.settings.max_queue)
 
     async def infer(
@@ -199,7 +201,7 @@ class DataPlane:
         if name is None:
             raise error
         if name not in self._returning:
-            task = self._returning[name] = asyncio.create_task(asyncio.to_thread(self.repository.bring_back, name))
+            task = self._returning[name] = asyncio.wrap_future(beside(partial(self.repository.bring_back, name)))
             task.add_done_callback(lambda _: self._returning.pop(name))
         with _until(self._limit(None)):
             await asyncio.shield(self._returning[name])
@@ -296,7 +298,7 @@ class DataPlane:
         return self.own_stats(question)
 
     async def _ask_myself(self, question: Question) -> list[Any]:
-        return [await asyncio.to_thread(self.reply, question)]
+        return [await asyncio.wrap_future(beside(partial(self.reply, question)))]
 
     async def _own_metrics(self) -> bytes:
         return self.metrics.text()

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from lampion_edge.heap import give_back
 from lampion_server.app import build_app
-from lampion_server.background import beside
+from lampion_server.background import beside, under_way
 from lampion_server.connections import Patience, guarded, idle, last_callers, speaking
 from lampion_server.dataplane import DataPlane
 from lampion_server.door import Connections, Crowd, Door
@@ -63,13 +63,12 @@ def serve(
 
     It listens while `prepare`, which is to load the models, runs in a thread: live and not ready; then `started` hears.
     With a `crowd` it shares the listener with other processes.
-    Whether it has left that thread behind, which would hold the process. Raises `StartupError` if a model that was named
-    can't be loaded.
+    Whether it has left a model behind that is still being loaded, which would hold the process. Raises `StartupError` if a
+    model that was named can't be loaded.
     """
     _allow_files()
-    server = Server(plane, started, prepare, crowd)
-    server.run([listener])
-    return server.unfinished
+    Server(plane, started, prepare, crowd).run([listener])
+    return under_way()
 
 
 class Server(uvicorn.Server):
@@ -87,7 +86,6 @@ class Server(uvicorn.Server):
         self._prepare = prepare
         self._patience = Patience(plane.settings.request_timeout)
         self._told = 0.0  # when the first signal came
-        self.unfinished = False  # whether the end came while models were loading
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen, loads, and says so."""
@@ -116,8 +114,7 @@ class Server(uvicorn.Server):
         done = beside(prepare)
         while not (done.done() or self.should_exit):
             await asyncio.sleep(_LOOK)
-        self.unfinished = not done.done()
-        if not self.unfinished:
+        if done.done():
             done.result()
 
     async def on_tick(self, counter: int) -> bool:

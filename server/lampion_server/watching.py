@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from lampion_server.background import beside
 from lampion_server.dataplane import DataPlane
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,6 @@ async def _look(plane: DataPlane) -> None:
     while True:
         await asyncio.sleep(plane.settings.watch)
         try:
-            await asyncio.to_thread(plane.repository.refresh)
+            await asyncio.wrap_future(beside(plane.repository.refresh))
         except Exception:  # a folder that is unmounted for a while must not end the watch
             log.exception("looking for changed models failed")

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -63,6 +64,23 @@ def test_it_ends_quietly_and_finishes_what_is_under_way(folder: Path, number: si
     assert [answer.status_code for answer in answers] == [200] * 4
     assert process.returncode == 0
     assert errors == ""
+
+
+def test_who_cannot_be_answered_before_the_end_is_told_so(folder: Path) -> None:
+    body = b'{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [2e6]}]}'
+    head = b"POST /v2/models/spin/infer HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with running(folder / "spin.onnx", "--port", "0", "--drain-timeout", "0") as (process, url):
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname or "", address.port or 0)) as caller:
+            caller.sendall(head + body)
+            process.send_signal(signal.SIGTERM)
+            with caller.makefile("rb") as answer:
+                told = answer.read()
+        _, errors = process.communicate(timeout=20)
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert b'"the server is shutting down, and could not wait for this answer any longer"' in told
+    assert process.returncode == 0
+    assert "Traceback" not in errors
 
 
 def test_an_idle_keep_alive_connection_does_not_hold_it(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,10 +120,10 @@ def test_a_pipeline_brings_its_models_back(serve: Any, folder: Path) -> None:
 def test_a_deadline_holds_while_it_is_loaded(folder: Path, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(folder, memory_budget=100_000) as server:
         (moved,) = [name for name, state in states(server).items() if state == "UNAVAILABLE"]
-        never = asyncio.Event()
-        monkeypatch.setattr(asyncio, "to_thread", lambda *_: never.wait())
+        over = threading.Event()
+        monkeypatch.setattr(server.plane.repository, "bring_back", lambda _: over.wait())
         answer = server.client.post(f"/v2/models/{moved}/infer", json=X, headers={"X-Request-Timeout": "0.1"})
-        monkeypatch.undo()
+        over.set()
         assert answer.status_code == 504
 
 
