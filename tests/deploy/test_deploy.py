@@ -106,6 +106,12 @@ def test_kubernetes_names_belong_together() -> None:
     assert annotations["prometheus.io/path"] in [route.path for route in ROUTES]
 
 
+def test_kubernetes_tells_no_settings_of_its_own() -> None:
+    """It names every service in the environment, by what looks like a setting for one called lampion."""
+    (pod,) = (document["spec"]["template"]["spec"] for _, document in DOCUMENTS if document.get("kind") == "Deployment")
+    assert pod["enableServiceLinks"] is False
+
+
 def test_kserve_names_belong_together() -> None:
     of_kind = {document["kind"]: document for name, document in DOCUMENTS if name.startswith("kserve")}
     runtime, model = of_kind["ServingRuntime"], of_kind["InferenceService"]["spec"]["predictor"]["model"]
