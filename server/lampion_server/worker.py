@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 from lampion_server.common_folder import joined
@@ -37,10 +37,36 @@ def main(
     """
     os.setpgrp()  # Ctrl-C reaches a whole group of processes; the supervisor alone decides what it means
     let_in()
-    with joined():
-        unfinished = _serve(settings, listener, crowd, connection, orders, first)
+    try:
+        with joined():
+            plane = opened(settings)
+            relay = Relay(connection, plane.reply)
+            relay.start()
+            plane.ask_all = relay.ask
+
+            def started(plane: DataPlane) -> None:
+                relay.send(Ready(plane.repository.names(), plane.grpc_port))
+
+            if first:
+                unfinished = serve(plane, listener, started, lambda plane: _load(plane, lambda: orders), crowd)
+            else:
+                _load(plane, lambda: asyncio.run(_standing(relay)) or orders)
+                unfinished = serve(plane, listener, started, crowd=crowd)
+    except StartupError as error:
+        connection.send(Failed(str(error), error.hint))
+        sys.exit(1)
     if unfinished:
         leave()
+
+
+def _load(plane: DataPlane, orders: Callable[[], Sequence[Order]]) -> None:
+    """Loads, then does what was ordered."""
+    plane.repository.load_all()
+    for order in orders():
+        try:
+            order.carry_out(plane.repository)
+        except ServerError as error:
+            log.warning("what was ordered before this worker started can't be repeated: %s", error)
 
 
 async def _standing(relay: Relay) -> list[Order]:
@@ -50,38 +76,3 @@ async def _standing(relay: Relay) -> list[Order]:
     except ServerError:  # one that is changing at this moment
         return []
     return told[0] if told else []
-
-
-def _serve(
-    settings: Settings,
-    listener: socket.socket,
-    crowd: Crowd,
-    connection: Connection,
-    orders: Sequence[Order],
-    first: bool,
-) -> bool:
-    """What `main` does, in a folder that it shares; the value as of `serving.serve`."""
-    try:
-        plane = opened(settings)
-        relay = Relay(connection, plane.reply)
-        relay.start()
-        plane.ask_all = relay.ask
-
-        def catch_up(plane: DataPlane) -> None:
-            plane.repository.load_all()
-            for order in orders if first else asyncio.run(_standing(relay)) or orders:
-                try:
-                    order.carry_out(plane.repository)
-                except ServerError as error:
-                    log.warning("what was ordered before this worker started can't be repeated: %s", error)
-
-        def started(plane: DataPlane) -> None:
-            relay.send(Ready(plane.repository.names(), plane.grpc_port))
-
-        if first:
-            return serve(plane, listener, started, catch_up, crowd)
-        catch_up(plane)
-        return serve(plane, listener, started, crowd=crowd)
-    except StartupError as error:
-        connection.send(Failed(str(error), error.hint))
-        sys.exit(1)
