@@ -79,16 +79,25 @@ def measure(
                 started.end()
                 continue
             started.freeze()
+
+        def each(take: Callable[[Asked, Scenario, float, Result], None]) -> None:
+            for one in list(asked):
+                name = one.running.peer.name
+                try:
+                    take(one, scenario, seconds, results.setdefault(name, Result()))
+                except ServiceError as error:
+                    print(f"\n{scenario.name}: {name} is gone, and left out: {error}", flush=True)
+                    asked.remove(one)
+                    del results[name]
+
         for number in range(rounds):
             say(f"{scenario.name}: round {number + 1} of {rounds}")
-            for one in asked:
-                _closed(one, scenario, seconds, results.setdefault(one.running.peer.name, Result()))
+            each(_closed)
             if scenario.files:
                 results.setdefault(BARE, Result()).rates.append(_bare(scenario, seconds))
         for number in range(rounds):
             say(f"{scenario.name}: half load, round {number + 1} of {rounds}")
-            for one in asked:
-                _half(one, scenario, seconds, results[one.running.peer.name])
+            each(_half)
     return results
 
 
