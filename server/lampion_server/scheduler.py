@@ -215,7 +215,7 @@ class Scheduler:
     def _pop_batch(self) -> list[Ticket]:
         bucket, queue = min(self._queues.items(), key=lambda item: item[1][0])
         batch: list[Ticket] = []
-        rows, most = 0, min(self.max_batch, self._admission.share)
+        rows, most = 0, self.max_batch if self._inline else min(self.max_batch, self._admission.share)
         while queue and (not batch or (self.batching and rows + queue[0][2].rows <= most)):
             _, _, ticket = heappop(queue)
             self._leave(ticket)

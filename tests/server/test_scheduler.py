@@ -114,6 +114,24 @@ def test_instances_that_are_free_share_what_waits() -> None:
     play(scene)
 
 
+def test_an_event_loop_shares_with_nobody() -> None:
+    """It took a half of what waits, as if a second instance took the other."""
+
+    async def scene() -> None:
+        batches: list[int] = []
+
+        def run(inputs: Any, outputs: Any) -> Any:
+            batches.append(len(inputs["x"]))
+            return inputs
+
+        scheduler = Scheduler(run, instances=2, inline=True)
+        await asyncio.gather(*await queued(scheduler, *(row(value) for value in range(6))))
+        await asyncio.to_thread(scheduler.close)
+        assert batches == [6]
+
+    play(scene)
+
+
 @pytest.mark.parametrize(
     ("options", "batches"),
     [
