@@ -19,7 +19,7 @@ from lampion_server.dataplane import DataPlane
 from lampion_server.errors import StartupError
 from lampion_server.extras import check
 from lampion_server.keys import read_keys
-from lampion_server.listening import bound, called, forget, reserved, url
+from lampion_server.listening import BACKLOG, bound, called, forget, reserved, url
 from lampion_server.logs import set_up
 from lampion_server.relay import Ready
 from lampion_server.settings import Settings, add_arguments, unknown_variables
@@ -102,7 +102,7 @@ def _serve(settings: Settings, listener: socket.socket) -> bool:
             from lampion_server.workers import Supervisor
 
             own_cores(settings)
-            listener.listen(2048)
+            listener.listen(BACKLOG)
             Supervisor(settings, listener, worker.main, started).run()
             return False
         from lampion_server.serving import opened, serve

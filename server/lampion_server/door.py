@@ -104,9 +104,8 @@ class Door:
     def _knocked(self) -> None:
         if not self._crowd.elsewhere:
             self._take()
-        elif (
-            self._later is None
-        ):  # until then each turn of the loop comes here again, unless another has taken the caller
+        elif self._later is None:
+            # Until then each turn of the loop comes here again, unless another has taken the caller.
             self._later = self._loop.call_later(_ASIDE, self._after_all)
 
     def _after_all(self) -> None:

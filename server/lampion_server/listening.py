@@ -11,6 +11,8 @@ from pathlib import Path
 from lampion_server.errors import StartupError
 from lampion_server.settings import Settings
 
+BACKLOG = 2048  # callers who wait to be let in
+
 
 def bound(settings: Settings) -> socket.socket:
     """A bound socket, so that a port in use shows at once. Raises `StartupError`."""

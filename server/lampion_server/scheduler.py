@@ -41,8 +41,8 @@ class Scheduler:
 
     There is no timer: a batch is what waits when an instance and its `threads` of the shared `cores` get free, the most
     urgent and oldest request's shape first, up to `max_batch` rows, and no more than leave other free instances their share.
-    `run` maps inputs by name and the wanted output
-    names (None: all) to outputs by name. `seconds` maps rows to the time of a batch, as it was measured or only `guessed`.
+    `run` maps inputs by name and the wanted output names (None: all) to outputs by name. `seconds` maps rows to the time of
+    a batch, as it was measured or only `guessed`.
     A request whose caller is gone or whose deadline (of `time.monotonic`) can't be kept is never computed; one that would
     be answered too late, by what waits and what is known of the model's pace, is refused at once.
     If a batch fails, its requests run again one by one, so that only the bad one fails.
@@ -180,10 +180,10 @@ class Scheduler:
     def _bucket(self, ticket: Ticket) -> object:
         if not self.batching:
             return None
-        if isinstance(ticket.inputs, Later):
-            return Later
-        names = None if ticket.outputs is None else tuple(ticket.outputs)
-        return names, tuple([(name, array.dtype, array.shape[1:]) for name, array in made(ticket.inputs).items()])
+        names, inputs = None if ticket.outputs is None else tuple(ticket.outputs), ticket.inputs
+        if isinstance(inputs, Later):
+            return names, Later
+        return names, tuple([(name, array.dtype, array.shape[1:]) for name, array in inputs.items()])
 
     def _forget_the_gone(self) -> None:
         self._gone = 0
@@ -293,7 +293,6 @@ class Scheduler:
         if not batch:
             return
         started, rows = time.monotonic(), sum(ticket.rows for ticket in batch)
-        self._admission.began(rows)
         results: Sequence[Answer | Exception]
         try:
             try:
@@ -306,6 +305,7 @@ class Scheduler:
             if len(batch) > 1:
                 for ticket in batch:
                     if ticket.wanted():
+                        self._admission.began(ticket.rows)
                         self._compute([ticket])
                 return
             results = [error]

@@ -25,7 +25,7 @@ from lampion_server.background import beside, under_way
 from lampion_server.connections import Patience, guarded, idle, last_callers, speaking
 from lampion_server.dataplane import DataPlane
 from lampion_server.door import Connections, Crowd, Door
-from lampion_server.listening import forget
+from lampion_server.listening import BACKLOG, forget
 from lampion_server.logs import set_up
 from lampion_server.metrics import Metrics
 from lampion_server.proxies import Forwarded
@@ -40,7 +40,6 @@ _LOOK = 0.01  # seconds between looks at whether the models are loaded
 _MINUTE = 600  # ticks
 _GARBAGE = 20_000, 10, 10  # objects after which cycles are looked for: 700, Python's own, are those of 10 requests
 _CLOSE = (b"connection", b"close")
-_BACKLOG = 2048  # callers who wait to be let in
 _MOST_FILES = 65536  # a connection is a file, and 1024, which is common, are soon taken by callers who do nothing
 Started = Callable[[DataPlane], None]
 
@@ -94,7 +93,7 @@ class Server(uvicorn.Server):
         else:
             await super().startup([])
             self.server_state.connections = Connections(self._crowd)
-            self.servers: list[Any] = [Door(listener, _BACKLOG, self._crowd, self._enter) for listener in sockets or []]
+            self.servers: list[Any] = [Door(listener, BACKLOG, self._crowd, self._enter) for listener in sockets or []]
         if self.should_exit:
             return
         if self._prepare:
@@ -208,7 +207,7 @@ def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="on",
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type]  # a timer's seconds, whatever uvicorn says
         timeout_graceful_shutdown=settings.drain_timeout,
         ssl_certfile=settings.tls_cert or None,

@@ -77,9 +77,8 @@ class Supervisor:
         self._orders: list[Order] = []
         self._announced = self._ending = False
         self._told = 0.0  # when the end was asked for
-        self._signals, self._signalled = connection.Pipe(
-            duplex=False
-        )  # a handler that did more could do it amid a start
+        # A handler that did more than write to it could do so amid a start.
+        self._signals, self._signalled = connection.Pipe(duplex=False)
         self._killed: int | None = None  # the signal that ended it at once
 
     def run(self) -> None:
