@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +16,10 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
-NICE = 5  # added: an event loop that wakes up is let through; who holds Python's lock still gets the core it needs to let go
+NICE = 10  # added: others get ten times as much, and who holds Python's lock still gets the core it needs to let go
+_SLICE = 100_000_000  # nanoseconds, the most that Linux takes
+_SCHED_SETATTR = {("linux", "x86_64"): 314, ("linux", "aarch64"): 274}  # the number of the system call
+_KEEP_POLICY = 8  # SCHED_FLAG_KEEP_POLICY, of sched_setattr(2)
 _NAMES = ("lampion-background", "lampion-starting")
 _LOOK = 0.001  # seconds between looks at whether threads have been started
 _TASKS = Path("/proc/self/task")
@@ -64,6 +71,20 @@ def _step_back(thread: int | None = None) -> None:
     with suppress(OSError, AttributeError):  # where the system knows no priorities of threads
         here = os.PRIO_PROCESS, thread or threading.get_native_id()
         os.setpriority(*here, os.getpriority(*here) + NICE)
+        _give_way(thread or 0, os.getpriority(*here))
+
+
+def _give_way(thread: int, nice: int) -> None:
+    """Who wakes up goes first. Between equal slices, of 3 ms, who runs keeps the core to the end of his.
+
+    Linux since 6.12 prefers the shorter one (PREEMPT_SHORT in kernel/sched/features.h); before, nothing changes.
+    """
+    attributes = struct.Struct(
+        "=IIQiIQQQ"
+    )  # struct sched_attr: size, policy, flags, nice, priority, runtime and two more
+    packed = attributes.pack(attributes.size, 0, _KEEP_POLICY, nice, 0, _SLICE, 0, 0)
+    if call := _SCHED_SETATTR.get((sys.platform, platform.machine())):
+        ctypes.CDLL(None).syscall(call, thread, packed, 0)
 
 
 def _take_name() -> None:

@@ -15,6 +15,7 @@ from lampion_server.caller import Priority
 from lampion_server.cores import Cores
 from lampion_server.cost import Plan, batch_limit, choose, layouts, measure, sample
 from lampion_server.errors import StartupError, UnavailableError
+from lampion_server.huge_pages import gather
 from lampion_server.model import Model
 from lampion_server.scheduler import Scheduler, can_batch
 from lampion_server.settings import Settings
@@ -53,7 +54,7 @@ class Loader:
         self._best[source.known_name()] = source.size(), (best.instances, best.threads)
         if best is not plan or best.threads > 1:
             del session
-            session = self._opened(source, best.threads)
+            session = self._to_serve(source, best.threads)
         name, version = source.name or session.card.name, source.version or session.card.version
         log.info("model %s version %s: %s", name, version, best)
         return Model(name, version, session, self._scheduler(name, session, best), best, source.size(), self._cache())
@@ -67,12 +68,12 @@ class Loader:
         return [layout] if abs(source.size() - size) < size / 4 else self._layouts
 
     def _tried(self, source: Source, instances: int, threads: int) -> tuple[Session, Plan]:
-        session = Session(source.path, threads=threads)
+        session = _opened(source, threads)
         return session, self._proved(source, session, instances, threads)
 
-    def _opened(self, source: Source, threads: int) -> Session:
+    def _to_serve(self, source: Source, threads: int) -> Session:
         """Once more, to serve: threads of its own that began in the background would stay there."""
-        session = in_background_after(threads - 1, partial(Session, source.path, threads=threads))
+        session = in_background_after(threads - 1, partial(_opened, source, threads))
 
         def warm() -> None:
             with self._turn(threads), suppress(EdgeError):
@@ -136,6 +137,12 @@ class Loader:
 
     def _cache(self) -> ResponseCache | None:
         return ResponseCache(self._settings.cache_bytes) if self._settings.cache_bytes else None
+
+
+def _opened(source: Source, threads: int) -> Session:
+    session = Session(source.path, threads=threads)
+    gather()
+    return session
 
 
 def _decodes(session: Session) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +30,11 @@ from lampion_server import DataPlane, Repository, Settings, build_app
 from lampion_server.metrics import Metrics
 
 Value = tuple[str, int, list[int | str]]
+
+
+def linux(*version: int) -> bool:
+    """Whether this is a Linux at least as new."""
+    return sys.platform == "linux" and tuple(map(int, platform.release().split(".")[:2])) >= version
 
 
 def save(

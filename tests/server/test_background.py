@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
+import struct
 import threading
 import time
 
 import pytest
+from server.conftest import linux
 
 from lampion_server.background import NICE, in_background, in_background_after
+
+
+def slice_of_this_thread() -> int:
+    """Nanoseconds that it keeps a core from others as busy: `sched_runtime` of sched_getattr(2)."""
+    attributes = ctypes.create_string_buffer(48)
+    assert ctypes.CDLL(None).syscall(315, 0, attributes, 48, 0) == 0
+    return int(struct.unpack_from("=Q", attributes, 24)[0])
 
 
 def niceness() -> int:
@@ -19,6 +30,11 @@ def test_only_the_work_steps_back() -> None:
     before = niceness()
     assert in_background(niceness) == min(19, before + NICE)
     assert niceness() == before
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or not linux(6, 12), reason="Linux before 6.12 knows no own slices")
+def test_whoever_wakes_up_goes_before_the_work() -> None:
+    assert in_background(slice_of_this_thread) > 10 * slice_of_this_thread()
 
 
 def test_what_fails_says_so() -> None:

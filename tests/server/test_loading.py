@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
+from server.conftest import linux, save
 
 from lampion_edge import Session
+from lampion_edge.heap import apart
 from lampion_server import loading
 from lampion_server.loading import Loader
 from lampion_server.settings import Settings
@@ -44,6 +47,27 @@ def test_threads_that_serve_dont_stay_behind(build: Any, tmp_path: Path, monkeyp
     assert len(new) >= 2  # the scheduler's and onnxruntime's
     assert not any(new.values())
     model.scheduler.close()
+
+
+@pytest.mark.skipif(not linux(6, 1), reason="Linux before 6.1 doesn't gather pages when asked to")
+def test_weights_lie_on_huge_pages(tmp_path: Path) -> None:
+    weights = {"w": np.random.default_rng(0).standard_normal((2048, 2048), np.float32)}
+    ends = [(name, TensorProto.FLOAT, ["batch", 2048]) for name in ("x", "y")]
+    save(
+        tmp_path / "large.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"])], ends[:1], ends[1:], constants=weights
+    )
+    (source,) = find([tmp_path / "large.onnx"])
+    before = on_huge_pages()
+    with apart():
+        model = loader(tune_seconds=0.01).load(source)
+    assert on_huge_pages() - before > 0.8 * weights["w"].nbytes
+    model.scheduler.close()
+
+
+def on_huge_pages() -> int:
+    """Bytes of this process that are."""
+    (line,) = (line for line in Path("/proc/self/smaps_rollup").read_text().splitlines() if "AnonHugePages" in line)
+    return 1024 * int(line.split()[1])
 
 
 def test_the_cores_are_left_alone_between_turns_where_others_are_asked(
