@@ -1,6 +1,6 @@
 """lampion beside other model servers, in one interleaved run that prints a table and writes docs/performance-serving.md.
 
-python benchmarks/serve [--quick] [--only photos] [--only lampion] [--rounds 3] [--seconds 3]
+python benchmarks/serve [--quick] [--only photos] [--only lampion] [--rounds 5] [--seconds 2]
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def _arguments() -> argparse.Namespace:
     )
     known = ", ".join([*SCENARIOS, *(peer.name for peer in PEERS)])
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help=f"part of a name among {known}")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="for one peer in one round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="for one peer in one round")
     parser.add_argument("--quick", action="store_true", help="one round of one second")
     cache = Path.home() / ".cache" / "lampion" / "benchmarks"
     parser.add_argument("--cache", type=Path, default=cache, help=f"for venvs, models and photos (default {cache})")

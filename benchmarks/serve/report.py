@@ -70,16 +70,17 @@ def table(results: Mapping[str, Result]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was promised, what was measured, the bound that it must reach (from above if it is negative), a note."""
+    """What was promised, what each round gave, what their median must reach (from above if it is negative), a note."""
 
     promise: str
-    got: float
+    rounds: list[float]
     bound: float
     note: str = ""
 
     def __str__(self) -> str:
-        held = self.got >= self.bound if self.bound > 0 else self.got <= -self.bound
-        return f"| {self.promise} | {self.got:.2f} | {'yes' if held else 'no'}{self.note} |"
+        got = statistics.median(self.rounds)
+        held = got >= self.bound if self.bound > 0 else got <= -self.bound
+        return f"| {self.promise} | {spread(self.rounds)} | {'yes' if held else 'no'}{self.note} |"
 
 
 def verdicts(results: Results) -> Iterator[Verdict]:
@@ -93,14 +94,14 @@ def verdicts(results: Results) -> Iterator[Verdict]:
     ):
         known = results.get(scenario, {})
         if mine in known and other in known:
-            got = statistics.median(ratios(known[mine], known[other]))
             who = "" if mine == LAMPION.name else f"{mine}, "
-            yield Verdict(f"{scenario}: {who}at least {least:g} times {other}", got, least, _beside(known, other))
+            promise = f"{scenario}: {who}at least {least:g} times {other}"
+            yield Verdict(promise, ratios(known[mine], known[other]), least, _beside(known, other))
     for scenario, known in results.items():
         if LAMPION.name in known and known[LAMPION.name].p50:
-            note = f"; {FLOOR.name}: {tail(known[FLOOR.name]):.2f}" if FLOOR.name in known else ""
+            note = f"; {FLOOR.name}: {spread(tails(known[FLOOR.name]))}" if FLOOR.name in known else ""
             promise = f"{scenario}: p99 at half load at most 2 times p50"
-            yield Verdict(promise, tail(known[LAMPION.name]), -2.0, note)
+            yield Verdict(promise, tails(known[LAMPION.name]), -2.0, note)
 
 
 def _beside(known: Mapping[str, Result], other: str) -> str:
@@ -113,9 +114,9 @@ def _beside(known: Mapping[str, Result], other: str) -> str:
     return f"; {', '.join(told)}" if told else ""
 
 
-def tail(result: Result) -> float:
-    """How many times p50 the p99 is."""
-    return statistics.median(high / low for low, high in zip(result.p50, result.p99, strict=True))
+def tails(result: Result) -> list[float]:
+    """Round by round, how many times p50 the p99 is."""
+    return [high / low for low, high in zip(result.p50, result.p99, strict=True)]
 
 
 def machine() -> str:
