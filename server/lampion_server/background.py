@@ -79,12 +79,10 @@ def _give_way(thread: int, nice: int) -> None:
 
     Linux since 6.12 prefers the shorter one (PREEMPT_SHORT in kernel/sched/features.h); before, nothing changes.
     """
-    attributes = struct.Struct(
-        "=IIQiIQQQ"
-    )  # struct sched_attr: size, policy, flags, nice, priority, runtime and two more
-    packed = attributes.pack(attributes.size, 0, _KEEP_POLICY, nice, 0, _SLICE, 0, 0)
+    layout = struct.Struct("=IIQiIQQQ")  # struct sched_attr: size, policy, flags, nice, priority, runtime and two more
+    attributes = layout.pack(layout.size, 0, _KEEP_POLICY, nice, 0, _SLICE, 0, 0)
     if call := _SCHED_SETATTR.get((sys.platform, platform.machine())):
-        ctypes.CDLL(None).syscall(call, thread, packed, 0)
+        ctypes.CDLL(None).syscall(call, thread, attributes, 0)
 
 
 def _take_name() -> None:

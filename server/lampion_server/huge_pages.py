@@ -31,7 +31,7 @@ def gather() -> None:
 
 
 def _pages(size: int) -> Iterator[int]:
-    """Where a huge page could be: in memory of this process's own that has no name, as the main heap and stacks have."""
+    """Where a huge page could be: in memory of this process's own. The main heap, which has a name, isn't given up."""
     for line in _MAPS.read_text().splitlines():
         reach, permissions, _, _, inode, *name = line.split()
         if permissions == "rw-p" and inode == "0" and not name:
