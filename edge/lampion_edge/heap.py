@@ -49,7 +49,7 @@ def room(size: int) -> Iterator[None]:
             _set(_TRIM_THRESHOLD, _KEPT)
         _trim()
         for start in starts:  # the kernel would make huge pages by itself, out of pages that were just handed back
-            _advise(start, _BLOCK, _NO_HUGE_PAGES)
+            advise(start, _BLOCK, _NO_HUGE_PAGES)
 
 
 @contextmanager
@@ -114,19 +114,19 @@ def _fill(starts: list[int], size: int) -> None:
         size -= end - start
         if not limit:
             place = (start + _HUGE) // _HUGE * _HUGE + _HUGE
-            _advise(start, place - start, _NO_HUGE_PAGES)
+            advise(start, place - start, _NO_HUGE_PAGES)
             limit = _seconds(start, place - start) * _HUGE / (place - start)
         while huge and place + _HUGE <= end:
             huge = _seconds(place, _HUGE) < limit
             place += _HUGE
-        _advise(place, start + _BLOCK - place, _NO_HUGE_PAGES)
+        advise(place, start + _BLOCK - place, _NO_HUGE_PAGES)
         _seconds(place, end - place)
 
 
 def _seconds(start: int, size: int) -> float:
     """How long it took until pages were there; for ever where the kernel doesn't know the wish (Linux before 5.14)."""
     before = perf_counter()
-    return perf_counter() - before if _advise(start, size, _PAGES_NOW) else inf
+    return perf_counter() - before if advise(start, size, _PAGES_NOW) else inf
 
 
 def _set(parameter: int, value: int) -> bool:
@@ -136,7 +136,7 @@ def _set(parameter: int, value: int) -> bool:
     return False
 
 
-def _advise(start: int, size: int, wish: int) -> bool:
+def advise(start: int, size: int, wish: int) -> bool:
     """Whether the kernel does as wished with these pages."""
     first = start // mmap.PAGESIZE * mmap.PAGESIZE
     with _where_it_exists():

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
+from lampion_edge.heap import advise
+
 _COLLAPSE = 25  # of mman.h: MADV_COLLAPSE, in Linux since 6.1
 _SIZE = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
 _MAPS = Path("/proc/self/maps")
@@ -20,14 +24,10 @@ def gather() -> None:
     on huge ones, and the same model took 9 ms for what had taken 11. Takes about as long as copying; other threads run
     meanwhile. Where the system has no such call, nothing changes.
     """
-    with suppress(OSError, TypeError, AttributeError):
-        size, libc = int(_SIZE.read_text()), ctypes.CDLL(None)
-        seen = (ctypes.c_ubyte * (size // mmap.PAGESIZE))()
-        for start in _pages(size):
-            place, length = ctypes.c_void_p(start), ctypes.c_size_t(size)
-            # A page that nobody has touched would begin to take memory.
-            if libc.mincore(place, length, seen) == 0 and all(page & 1 for page in seen):
-                libc.madvise(place, length, _COLLAPSE)
+    with suppress(OSError):  # of another system
+        for start in _pages(size := int(_SIZE.read_text())):
+            if _in_use(start, size):
+                advise(start, size, _COLLAPSE)
 
 
 def _pages(size: int) -> Iterator[int]:
@@ -37,3 +37,10 @@ def _pages(size: int) -> Iterator[int]:
         if permissions == "rw-p" and inode == "0" and not name:
             start, end = (int(place, 16) for place in reach.split("-"))
             yield from range(-(-start // size) * size, end - size + 1, size)
+
+
+def _in_use(start: int, size: int) -> bool:
+    """Whether all of it is in memory; what nobody has touched would begin to take some. As of mincore(2)."""
+    seen = np.empty(size // mmap.PAGESIZE, np.uint8)
+    place, length, told = ctypes.c_void_p(start), ctypes.c_size_t(size), ctypes.c_void_p(seen.ctypes.data)
+    return ctypes.CDLL(None).mincore(place, length, told) == 0 and bool((seen & 1).all())

@@ -43,7 +43,7 @@ def test_what_is_in_use_moves_and_what_is_not_takes_no_memory() -> None:
         del pixels
 
 
-def test_where_the_system_has_none_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("lampion_server.huge_pages._SIZE", tmp_path / "nowhere")
-    monkeypatch.setattr("lampion_server.huge_pages._MAPS", tmp_path / "nor this")
+@pytest.mark.parametrize("file", ["_SIZE", "_MAPS"])
+def test_where_the_system_has_none_nothing_happens(file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(f"lampion_server.huge_pages.{file}", tmp_path / "nowhere")
     gather()

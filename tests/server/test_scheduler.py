@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from server.scheduling import Gate, play, queued, row, running
 
 from lampion_edge import TensorSpec
 from lampion_server.cores import Cores
 from lampion_server.errors import DeadlineExceededError, OverloadedError, UnavailableError
-from lampion_server.later import Later
 from lampion_server.scheduler import Scheduler, can_batch
 from lampion_server.tickets import Answer
-
-
-class Gate:
-    """Doubles `x`; each run first waits to be let through. Remembers the values of every batch."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.let = threading.Semaphore(0)
-        self.batches: list[list[float]] = []
-
-    def __call__(self, inputs: Any, outputs: Any) -> Any:
-        values = inputs["x"].ravel().tolist()
-        self.batches.append(values)
-        self.entered.release()
-        assert self.let.acquire(timeout=30)
-        if -1 in values:
-            raise ValueError("minus one")
-        return {"y": inputs["x"] * 2}
-
-    def open(self) -> None:
-        self.let.release(1000)
-
-
-def row(*values: float, width: int = 1) -> dict[str, np.ndarray]:
-    return {"x": np.repeat(np.array(values, np.float32)[:, None], width, axis=1)}
-
-
-@asynccontextmanager
-async def running(**options: Any) -> AsyncIterator[tuple[Scheduler, Gate]]:
-    """A scheduler whose only worker is already held inside a first batch of [0]."""
-    gate = Gate()
-    scheduler = Scheduler(gate, **options)
-    first = asyncio.create_task(scheduler.submit(row(0)))
-    await asyncio.to_thread(gate.entered.acquire)
-    try:
-        yield scheduler, gate
-    finally:
-        gate.open()
-        await asyncio.to_thread(scheduler.close)
-        await first
-
-
-async def queued(scheduler: Scheduler, *inputs: Any, **options: Any) -> list[asyncio.Task[Answer]]:
-    """Requests that wait in the queue by now."""
-    tasks = [asyncio.create_task(scheduler.submit(arrays, **options)) for arrays in inputs]
-    await asyncio.sleep(0)
-    return tasks
-
-
-def play(scene: Callable[[], Any]) -> None:
-    asyncio.run(scene())
 
 
 def test_what_waits_together_is_computed_together() -> None:
@@ -110,24 +55,6 @@ def test_instances_that_are_free_share_what_waits() -> None:
         await asyncio.gather(*tasks)
         await asyncio.to_thread(scheduler.close)
         assert sorted(gate.batches) == [[1, 2, 3], [4, 5]]
-
-    play(scene)
-
-
-def test_an_event_loop_shares_with_nobody() -> None:
-    """It took a half of what waits, as if a second instance took the other."""
-
-    async def scene() -> None:
-        batches: list[int] = []
-
-        def run(inputs: Any, outputs: Any) -> Any:
-            batches.append(len(inputs["x"]))
-            return inputs
-
-        scheduler = Scheduler(run, instances=2, inline=True)
-        await asyncio.gather(*await queued(scheduler, *(row(value) for value in range(6))))
-        await asyncio.to_thread(scheduler.close)
-        assert batches == [6]
 
     play(scene)
 
@@ -420,186 +347,3 @@ def spec(*shape: int | str | None) -> TensorSpec:
 )
 def test_which_models_can_batch(inputs: list[TensorSpec], outputs: list[TensorSpec], can: bool) -> None:
     assert can_batch(inputs, outputs) is can
-
-
-# --- inline: the event loop computes ---
-
-
-def doubled(batches: list[list[float]], scheduler_thread: list[int]) -> Callable[[Any, Any], Any]:
-    def run(inputs: Any, outputs: Any) -> Any:
-        batches.append(inputs["x"].ravel().tolist())
-        scheduler_thread.append(threading.get_ident())
-        if -1 in batches[-1]:
-            raise ValueError("minus one")
-        return {"y": inputs["x"] * 2}
-
-    return run
-
-
-def test_inline_what_arrives_in_one_turn_is_computed_together_in_the_same_thread() -> None:
-    batches: list[list[float]] = []
-    threads: list[int] = []
-
-    async def scene() -> None:
-        scheduler = Scheduler(doubled(batches, threads), inline=True, max_batch=3)
-        answers = await asyncio.gather(*(scheduler.submit(row(number)) for number in range(1, 5)))
-        assert [answer.outputs["y"].item() for answer in answers] == [2, 4, 6, 8]
-        results = await asyncio.gather(*(scheduler.submit(row(n)) for n in (5, -1, 6)), return_exceptions=True)
-        assert [type(result) for result in results] == [Answer, ValueError, Answer]
-        with pytest.raises(DeadlineExceededError):
-            await scheduler.submit(row(7), deadline=time.monotonic() - 1)
-        await asyncio.to_thread(scheduler.close)
-        with pytest.raises(UnavailableError):
-            await scheduler.submit(row(8))
-
-    play(scene)
-    assert batches == [[1, 2, 3], [4], [5, -1, 6], [5], [-1], [6]]
-    assert set(threads) == {threading.get_ident()}
-
-
-def test_inline_a_full_queue_is_computed_at_once() -> None:
-    batches: list[list[float]] = []
-
-    async def scene() -> None:
-        scheduler = Scheduler(doubled(batches, []), inline=True, max_batch=3, max_queue=4)
-        answers = await asyncio.gather(*(scheduler.submit(row(number)) for number in range(9)))
-        assert [answer.outputs["y"].item() for answer in answers] == [2.0 * number for number in range(9)]
-
-    play(scene)
-    assert batches == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
-
-
-def test_inline_who_leaves_is_not_computed_and_who_waits_at_the_end_is() -> None:
-    batches: list[list[float]] = []
-
-    async def scene() -> None:
-        scheduler = Scheduler(doubled(batches, []), inline=True)
-        gone, waiting = (asyncio.create_task(scheduler.submit(row(number))) for number in (1, 2))
-        await asyncio.sleep(0)
-        gone.cancel()
-        scheduler.close()
-        assert (await waiting).outputs["y"].item() == 4
-        assert scheduler.waiting == 0
-
-    play(scene)
-    assert batches == [[2]]
-
-
-def test_inline_for_callers_of_several_loops() -> None:
-    batches: list[list[float]] = []
-    scheduler = Scheduler(doubled(batches, []), inline=True)
-
-    async def ask(first: int) -> list[float]:
-        answers = [await scheduler.submit(row(first + number)) for number in range(200)]
-        return [answer.outputs["y"].item() for answer in answers]
-
-    with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda first: asyncio.run(ask(first)), range(0, 4000, 1000)))
-    assert results == [[2.0 * (first + number) for number in range(200)] for first in range(0, 4000, 1000)]
-
-
-def test_inline_what_takes_long_gets_threads() -> None:
-    threads: list[str] = []
-
-    def run(inputs: Any, outputs: Any) -> Any:
-        threads.append(threading.current_thread().name)
-        end = time.thread_time() + inputs["x"].max() / 1000
-        while time.thread_time() < end:
-            pass
-        return {"y": inputs["x"]}
-
-    async def scene() -> None:
-        scheduler = Scheduler(run, name="m", inline=True, max_batch=2)
-        await asyncio.gather(*(scheduler.submit(row(milliseconds)) for milliseconds in (0, 50, 50, 0, 0)))
-        await scheduler.submit(row(0))
-        await asyncio.to_thread(scheduler.close)
-
-    play(scene)
-    assert set(threads[:2]) == {threading.current_thread().name}  # once can be the machine's fault
-    assert set(threads[2:]) == {"lampion-m-0"}
-
-
-# --- inputs that are made later ---
-
-
-@pytest.mark.parametrize(
-    ("options", "prepares"),
-    [
-        ({"max_batch": 1}, True),
-        ({"batching": False, "instances": 2}, True),
-        ({"max_batch": 2}, True),
-        ({"max_batch": 3}, False),
-        ({"max_batch": 1, "threads": 2}, False),  # the other core would have nothing to do meanwhile
-        ({"max_batch": 1, "inline": True}, False),
-    ],
-)
-def test_who_makes_inputs(options: Any, prepares: bool) -> None:
-    scheduler = Scheduler(lambda inputs, outputs: inputs, **options)
-    assert scheduler.prepares is prepares
-    scheduler.close()
-
-
-def test_the_worker_makes_them_once() -> None:
-    made: list[str] = []
-
-    def prepare() -> Any:
-        made.append(threading.current_thread().name)
-        return row(3)
-
-    scheduler, later = (
-        Scheduler(lambda inputs, outputs: {"y": inputs["x"] * 2}, name="twice", max_batch=1),
-        Later(prepare),
-    )
-    answers = [asyncio.run(scheduler.submit(later)) for _ in range(2)]
-    scheduler.close()
-    assert made == ["lampion-twice-0"]
-    assert [answer.outputs["y"].tolist() for answer in answers] == [[[6]]] * 2
-    assert answers[0].decode == later.seconds > 0
-
-
-def test_a_caller_who_left_is_not_decoded_for() -> None:
-    async def check() -> None:
-        async with running(max_batch=1) as (scheduler, gate):
-            gone = asyncio.create_task(scheduler.submit(Later(lambda: pytest.fail("made for nobody"))))
-            await asyncio.sleep(0)
-            gone.cancel()
-            stays = asyncio.create_task(scheduler.submit(Later(lambda: row(1))))
-            gate.open()
-            assert (await stays).outputs["y"].tolist() == [[2]]
-        assert gate.batches == [[0], [1]]
-
-    asyncio.run(check())
-
-
-def test_what_is_made_later_shares_a_batch_if_it_fits() -> None:
-    made: list[float] = []
-
-    def later(*values: float, width: int = 1) -> Later:
-        def prepare() -> Any:
-            made.extend(values)
-            if 7 in values:
-                raise ValueError("seven")
-            return row(*values, width=width)
-
-        return Later(prepare)
-
-    async def scene() -> None:
-        async with running(max_batch=2) as (scheduler, gate):
-            tasks = await queued(scheduler, later(1), later(2), later(3), later(7), later(4), later(5, width=2), row(6))
-            gate.open()
-            one, two, three, seven, four, five, six = await asyncio.gather(*tasks, return_exceptions=True)
-        assert gate.batches == [
-            [0],
-            [1, 2],
-            [3],
-            [4],
-            [5, 5],
-            [6],
-        ]  # a wrong one and one of another shape make them go alone
-        assert made == [1, 2, 3, 7, 7, 4, 5]
-        assert isinstance(seven, ValueError)
-        answers = (one, two, three, four, five, six)
-        assert [answer.outputs["y"].ravel().tolist() for answer in answers] == [[2], [4], [6], [8], [10, 10], [12]]
-        assert (one.rows, three.rows) == (2, 1)
-
-    play(scene)
