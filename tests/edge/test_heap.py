@@ -74,9 +74,9 @@ from lampion_edge.heap import apart, room
 with room(0):
     pass  # from now on malloc keeps large blocks in its heap
 pins = []
-def held():  # the heap can't shrink from its end
-    block, pin = bytearray(20 << 20), bytes(100_000)
-    pins.append(pin)
+def held():  # the heap can't shrink from its end; one pin alone may find room before the block
+    block = bytearray(20 << 20)
+    pins.extend(bytes(100_000) for _ in range(20))
     return block
 def freed():  # how much of it goes back at once
     block = held()
