@@ -16,7 +16,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 ABSENT = 2**31 - 1  # connections of a process that takes nobody
-_ASIDE = 0.001  # seconds that others get to take a caller, before the fullest does it after all
+_ASIDE = 0.001  # seconds that others get to take a caller, for each one that is here and not there
+_LONGEST = 0.005  # seconds after which it's taken all the same: the others may hang
 _RECOVER = 0.5  # seconds until the next attempt, when there is no room for another connection
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -46,9 +47,9 @@ class Crowd:
             self._counts[self._number] = self._here
 
     @property
-    def elsewhere(self) -> bool:
-        """Whether another process has so much fewer that a caller should go there."""
-        return self._here - min(self._counts) > 1 + self._here // 8
+    def ahead(self) -> int:
+        """How many more are here than with the emptiest process, beyond a difference that matters to nobody."""
+        return max(self._here - min(self._counts) - 1 - self._here // 8, 0)
 
 
 class Connections(set[Any]):
@@ -101,15 +102,18 @@ class Door:
         if self._later:
             self._later.cancel()
 
+    def _rest(self, seconds: float, then: Callable[[], None]) -> None:
+        self._stop()
+        self._later = self._loop.call_later(seconds, then)
+
     def _knocked(self) -> None:
-        if not self._crowd.elsewhere:
+        if ahead := self._crowd.ahead:
+            self._rest(min(ahead * _ASIDE, _LONGEST), self._after_all)
+        else:
             self._take()
-        elif self._later is None:
-            # Until then each turn of the loop comes here again, unless another has taken the caller.
-            self._later = self._loop.call_later(_ASIDE, self._after_all)
 
     def _after_all(self) -> None:
-        self._later = None
+        self._watch()
         self._take()
 
     def _take(self) -> None:
@@ -121,8 +125,7 @@ class Door:
             if error.errno not in _NO_ROOM:
                 raise
             log.error("callers have to wait: %s", error.strerror)
-            self._stop()
-            self._later = self._loop.call_later(_RECOVER, self._watch)
+            self._rest(_RECOVER, self._watch)
             return
         caller.setblocking(False)
         self._crowd.came(1)

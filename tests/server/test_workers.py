@@ -80,7 +80,7 @@ def test_what_one_is_told_all_know(folder: Path) -> None:
 
 
 def test_connections_are_shared(folder: Path) -> None:
-    """Opened one after another on an idle machine, they all went to the same worker once: each must have its part."""
+    """Opened now and then on an idle machine, most of them went to the same worker once: each must have its part."""
 
     def ask(caller: socket.socket) -> None:
         caller.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: here\r\n\r\n")
@@ -91,16 +91,15 @@ def test_connections_are_shared(folder: Path) -> None:
     ):
         address = urlsplit(url)
         callers = []
-        for _ in range(16):
+        for _ in range(64):
             callers.append(calls.enter_context(socket.create_connection((address.hostname or "", address.port or 0))))
-            ask(callers[-1])
-            assert callers[-1].recv(4096).startswith(b"HTTP/1.1 200")
+            time.sleep(0.01)
         for worker in children(process):
             os.kill(worker, signal.SIGSTOP)
             try:
                 for caller in callers:
                     ask(caller)
-                until(lambda: len(select.select(callers, [], [], 0)[0]) >= 5)  # whom the other one has
+                until(lambda: len(select.select(callers, [], [], 0)[0]) >= 22)  # whom the other one has
             finally:
                 os.kill(worker, signal.SIGCONT)
             for caller in callers:
