@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,16 +93,22 @@ def eventually(truth: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def replicas() -> list[int]:
-    """The process ids of the replicas that run here."""
-    found = []
+def replicas(service: subprocess.Popen[str]) -> list[int]:
+    """The process ids of its replicas that run."""
+    parents, found = {}, []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
+            # proc(5): pid (name) state parent ...; a name may hold blanks
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             if (folder / "cmdline").read_bytes().startswith(b"ray::ServeReplica:lampion"):
                 found.append(int(folder.name))
         except OSError:  # it ended meanwhile
             continue
-    return found
+
+    def below(pid: int) -> bool:
+        return pid == service.pid or (pid in parents and below(parents[pid]))
+
+    return [pid for pid in found if below(pid)]
 
 
 @pytest.fixture
@@ -130,13 +137,13 @@ def test_an_order_reaches_all(on_ray: Any) -> None:
 
 @pytest.mark.usefixtures("unloaded")
 def test_one_dies_and_the_service_goes_on(on_ray: Any) -> None:
-    _, client = on_ray
-    before = replicas()
+    process, client = on_ray
+    before = replicas(process)
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
     answers = [client.get("/v2/health/live").status_code for _ in range(100)]
     assert answers == [200] * 100
-    eventually(lambda: len(set(replicas()) - {before[0]}) == 2)
+    eventually(lambda: len(set(replicas(process)) - {before[0]}) == 2)
     eventually(lambda: {infer(client).status_code for _ in range(20)} == {503})  # the new one was told, too
     client.post("/v2/repository/models/iris/load")
     eventually(lambda: {infer(client).status_code for _ in range(20)} == {200})
@@ -165,6 +172,8 @@ def test_a_cluster_that_is_not_there(models: Path) -> None:
 
 def test_a_signal_ends_all_of_it(on_ray: Any) -> None:
     process, _ = on_ray
+    before = replicas(process)
+    assert len(before) == 2
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
-    assert replicas() == []
+    assert [pid for pid in before if Path(f"/proc/{pid}").exists()] == []
