@@ -109,8 +109,8 @@ def measure(
     """Seconds of `run(rows)` for 1, 2, 4, ... up to `most` rows, computing for about `budget` seconds; each run in a `turn`.
 
     The best of three, because everything that disturbs a measurement makes it longer. What runs in this thread alone is
-    best timed by the `clock` of the thread, which stands still while others have the processor. Waiting for a turn, or
-    after it, counts for nothing.
+    best timed by the `clock` of the thread, which stands still while others have the processor: neither they nor waiting
+    for a turn use up the budget, else a model that is loaded on a busy machine would never be batched.
     """
     found: dict[int, float] = {}
     used = 0.0
@@ -118,10 +118,10 @@ def measure(
     def once(rows: int) -> float:
         nonlocal used
         with turn():
-            began, started = time.monotonic(), clock()
+            started = clock()
             run(rows)
-            took, stayed = clock() - started, time.monotonic() - began
-        used += stayed
+            took = clock() - started
+        used += took
         return took
 
     for rows in _sizes(most):

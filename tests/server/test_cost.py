@@ -121,6 +121,11 @@ def test_waiting_is_not_computing() -> None:
     assert max(found.values()) < 0.01
 
 
+def test_what_others_take_is_not_taken_from_the_budget() -> None:
+    found = measure(lambda rows: time.sleep(0.02), most=8, budget=0.02, clock=time.thread_time)
+    assert sorted(found) == [1, 2, 4, 8]
+
+
 def test_a_wait_for_cores_is_not_taken_from_the_budget() -> None:
     @contextmanager
     def late() -> Iterator[None]:
