@@ -93,7 +93,7 @@ def from_json(data: object, datatype: str, shape: tuple[int, ...], field: str) -
         hint = "send it as binary data: parameters.binary_data_size and the bytes after the JSON"
         raise BadRequestError(f"{field}: {datatype} can't be sent as JSON", field=field, hint=hint)
     if isinstance(data, Numbers):
-        if (read := data.array(dtype)) is not None:
+        if (read := data.array(dtype, shape)) is not None:
             return _shaped(read, shape, field)
         data = data.items()
     if not isinstance(data, list):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from types import TracebackType
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -33,6 +33,7 @@ from lampion_server.errors import (
 from lampion_server.settings import Settings
 
 P = ParamSpec("P")
+T = TypeVar("T")
 _NONE = "none"  # no header, which is something else than an empty one
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     encoding = header(request, b"content-encoding").strip().lower().removeprefix("x-")  # x-gzip is an old name
     if encoding in ("", "identity"):
         return body
-    return await _beside(len(body) > MUCH, decompressed, body, encoding, settings.max_body_bytes)
+    return await beside(len(body) > MUCH, decompressed, body, encoding, settings.max_body_bytes)
 
 
 def _late(limit: float) -> RequestTimeoutError:
@@ -151,14 +152,14 @@ async def packed(response: Response, request: Request) -> Response:
     """The answer in the format that the caller accepts."""
     if (encoding := chosen(header(request, b"accept-encoding"))) is None:
         return response
-    response.body = await _beside(len(response.body) > MUCH, compressed, bytes(response.body), encoding)
+    response.body = await beside(len(response.body) > MUCH, compressed, bytes(response.body), encoding)
     response.headers["content-length"] = str(len(response.body))
     response.headers["content-encoding"] = encoding
     response.headers["vary"] = "Accept-Encoding"
     return response
 
 
-async def _beside(much: bool, work: Callable[P, bytes], *args: P.args, **kwargs: P.kwargs) -> bytes:
+async def beside(much: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do work in a thread if it is much; below that the thread would cost more."""
     return await asyncio.to_thread(work, *args, **kwargs) if much else work(*args, **kwargs)
 

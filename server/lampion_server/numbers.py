@@ -1,8 +1,12 @@
-"""Long lists of numbers in JSON, read straight into an array: a Python float for each takes longer than a small model."""
+"""Long lists of numbers in JSON, flat or nested, read straight into an array: a Python float for each takes longer than
+a small model."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -18,20 +22,22 @@ except ImportError:  # there is no wheel for every Python yet; orjson reads the 
 _LONG = 256  # bytes, from which on it pays
 STAND_IN = f"numbers {os.urandom(8).hex()}"  # nobody can send it
 _QUOTED = f'"{STAND_IN}"'.encode()
-_LOOKS = 8  # at most, for a body can consist of brackets
+_DATA = b'"data"'
 _WIDEST: dict[str, tuple[Any, Any]] = {"f": ("d", np.float64), "i": ("i", np.int64), "u": ("u", np.uint64)}
 
 
 class Numbers:
-    """A flat JSON list that was parsed, but not read yet, since nobody knew as what."""
+    """A JSON list that was parsed, but not read yet, since nobody knew as what."""
 
     def __init__(self, text: bytes) -> None:
         """Raises ValueError or RuntimeError if `text` is nothing that simdjson reads."""
         self._parsed: Any = Parser().parse(text)
+        self._lists = 1 if text.find(b"[", 1) < 0 else text.count(b"[")
 
-    def array(self, dtype: np.dtype[Any]) -> NDArray[Any] | None:
-        """The numbers as an array, None if not all of them are of the dtype's kind and within its range."""
-        if dtype.kind not in _WIDEST:
+    def array(self, dtype: np.dtype[Any], shape: Sequence[int]) -> NDArray[Any] | None:
+        """The numbers in a row, None if not all of them are of the dtype's kind and within its range, or if they are nested
+        otherwise than in the shape."""
+        if dtype.kind not in _WIDEST or not (self._lists == 1 or self._nested(shape)):
             return None
         kind, widest = _WIDEST[dtype.kind]
         try:
@@ -42,14 +48,25 @@ class Numbers:
             return None
         return array if kind == "d" or np.array_equal(array, values) else None
 
+    def _nested(self, shape: Sequence[int]) -> bool:
+        return self._lists == sum(accumulate((1, *shape[:-1]), mul)) and _lengths(self._parsed, shape)
+
     def items(self) -> list[Any]:
         """What the list consists of, numbers or not."""
         return list(self._parsed.as_list())
 
 
+def _lengths(items: Any, shape: Sequence[int]) -> bool:
+    """Whether each list, but for those in the innermost ones, is as long as the shape says."""
+    try:
+        return len(items) == shape[0] and (len(shape) == 1 or all(_lengths(part, shape[1:]) for part in items))
+    except TypeError:  # it is no list
+        return False
+
+
 def apart(body: bytes) -> tuple[bytes, Numbers] | None:
-    """JSON with `STAND_IN` in place of its last long flat list, and that list; None where it has none or isn't read so."""
-    place = _long_list(body) if quick and len(body) > _LONG else None
+    """JSON with `STAND_IN` in place of the first data, and that data; None where it is short or isn't read so."""
+    place = _data(body) if quick and len(body) > _LONG else None
     if place is None:
         return None
     first, end = place
@@ -59,14 +76,13 @@ def apart(body: bytes) -> tuple[bytes, Numbers] | None:
         return None  # it is not what it looked like
 
 
-def _long_list(body: bytes) -> tuple[int, int] | None:
-    """Where the last long list is, if it holds no other one and is the value of something: a glance, not a proof."""
-    end = len(body)
-    for _ in range(_LOOKS):
-        if (first := body.rfind(b"[", 0, end)) < 0:
-            return None
-        close = body.find(b"]", first, end) + 1
-        if close - first > _LONG:
-            return (first, close) if body[max(0, first - 8) : first].rstrip().endswith(b":") else None
-        end = first
-    return None
+def _data(body: bytes) -> tuple[int, int] | None:
+    """Where the first long list called data is, if it consists of numbers: a glance, not a proof."""
+    name = body.find(_DATA)
+    first = body.find(b"[", name)
+    if name < 0 or first < 0:
+        return None
+    brace = body.find(b"}", first)
+    quote = body.find(b'"', first, brace)
+    end = body.rfind(b"]", first, brace if quote < 0 else quote) + 1
+    return (first, end) if end - first > _LONG else None

@@ -22,7 +22,17 @@ from lampion_server.access import OPEN
 from lampion_server.bodies import read_items
 from lampion_server.dataplane import DataPlane
 from lampion_server.errors import BadRequestError, NotFoundError, UnavailableError
-from lampion_server.http import NOT_FOR_LONG, Reply, WhileConnected, header, json_response, known, read_body, took
+from lampion_server.http import (
+    NOT_FOR_LONG,
+    Reply,
+    WhileConnected,
+    beside,
+    header,
+    json_response,
+    known,
+    read_body,
+    took,
+)
 from lampion_server.keys import ADMIN
 from lampion_server.keys import INFER as ASK
 from lampion_server.metadata import release, repository_line
@@ -41,6 +51,7 @@ _LENGTH_NAME = JSON_LENGTH.lower().encode()
 _MOST_DIGITS = 18  # of a number of bytes; Python refuses to read some thousands
 
 _RANGES = re.compile(r"bytes=(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*")
+_MUCH = 2**20  # bytes that are JSON, or are to be, take milliseconds, in which others would wait
 
 Handler = Callable[[Request, DataPlane], Awaitable[Response]]
 
@@ -203,10 +214,13 @@ async def infer(request: Request, plane: DataPlane) -> Response:
     length = _json_length(request)
     if length == 0:
         _check_raw(request)
-    asked = read_raw(body, served.session.inputs) if length == 0 else read_request(body, length)
+        asked = read_raw(body, served.session.inputs)
+    else:
+        asked = await beside((length or len(body)) > _MUCH, read_request, body, length)
     with NOT_FOR_LONG if served.scheduler.inline else WhileConnected(request):
         done = await plane.answer(name, wanted, asked)
-    content, json_length = write_response(asked, done.model, done.version, done.outputs)
+    much = sum(array.nbytes for name, array in done.outputs.items() if not asked.wanted(name).binary) > _MUCH
+    content, json_length = await beside(much, write_response, asked, done.model, done.version, done.outputs)
     took(request, queue=done.queue, compute=done.compute)
     if json_length < len(content):
         return Reply(content, "application/octet-stream", {JSON_LENGTH: str(json_length)})

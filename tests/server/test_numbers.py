@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from lampion_server import numbers
+from lampion_server.datatypes import numpy_dtype
 from lampion_server.errors import BadRequestError
 from lampion_server.protocol import read_request
 
 LONG = [0.1, -2.5, 3e38, 1e-45, 0, -0.0] * 50
 INTEGERS = [0, 1, 255, 7] * 100
+DEEP = np.reshape(INTEGERS, (2, 2, 100, 1)).tolist()
 
 
 def tensor(data: Any, datatype: str = "FP32", **more: Any) -> dict[str, Any]:
@@ -25,9 +27,15 @@ def asked(*tensors: dict[str, Any], **more: Any) -> bytes:
     return json.dumps({"inputs": list(tensors), **more}).encode()
 
 
+@pytest.mark.skipif(find_spec("simdjson") is None, reason="there is no wheel of pysimdjson for every Python")
 @pytest.mark.parametrize("datatype", ["FP32", "FP64", "INT64", "UINT8", "INT32"])
-def test_a_long_list_is_read_in_one_go(datatype: str) -> None:
-    assert (numbers.apart(asked(tensor(INTEGERS, datatype))) is not None) is (find_spec("simdjson") is not None)
+@pytest.mark.parametrize("data", [INTEGERS, DEEP], ids=["flat", "nested"])
+@pytest.mark.parametrize("order", [1, -1], ids=["data last", "data first"])
+def test_a_long_list_is_read_in_one_go(datatype: str, data: Any, order: int) -> None:
+    read = numbers.apart(asked(dict(list(tensor(data, datatype).items())[::order])))
+    assert read is not None
+    array = read[1].array(numpy_dtype(datatype, "data"), np.shape(data))
+    np.testing.assert_array_equal(array, INTEGERS)
 
 
 BODIES = {
@@ -38,6 +46,15 @@ BODIES = {
     "outputs behind": asked(tensor(LONG), outputs=[{"name": "y"}], parameters={"a": [1]}),
     "two inputs": asked(tensor(LONG), tensor(LONG[::-1], name="z")),
     "nested": asked({**tensor(LONG), "shape": [2, 300], "data": [LONG, LONG]}),
+    "deeply nested": asked({**tensor(INTEGERS, "INT64"), "shape": [2, 2, 100, 1], "data": DEEP}),
+    "nested otherwise than told": asked({**tensor(INTEGERS, "INT64"), "shape": [4, 100], "data": DEEP}),
+    "nested deeper than told": asked({**tensor(INTEGERS, "INT64"), "shape": [2, 2, 100], "data": DEEP}),
+    "nested less deep than told": asked({**tensor(INTEGERS, "INT64"), "shape": [2, 2, 100, 1, 1], "data": DEEP}),
+    "unequally nested": asked({**tensor(LONG), "shape": [2, 300], "data": [[*LONG, 1], LONG[1:]]}),
+    "nested here and there": asked({**tensor(LONG), "shape": [3, 300], "data": [[LONG], LONG, 1]}),
+    "lists where numbers were told": asked({**tensor(LONG), "shape": [2, 2], "data": [[1, [2]], 3, LONG]}),
+    "empty lists": asked({**tensor(LONG), "shape": [200, 0], "data": [[]] * 200}),
+    "numbers of no shape": asked({**tensor(LONG), "shape": []}),
     "a nest at the end": asked(tensor([*LONG, [1.0]])),
     "int64": asked(tensor([2**63 - 1, -(2**63)] * 50, "INT64")),
     "uint64": asked(tensor([2**64 - 1, 0] * 50, "UINT64")),
@@ -60,6 +77,9 @@ BODIES = {
     "a comma too many": asked(tensor(LONG)).replace(b"]}]}", b",]}]}"),
     "no end": asked(tensor(LONG))[:-4],
     "something behind": asked(tensor(LONG)) + b"x",
+    "data among parameters": asked(tensor([1.0], parameters={"data": LONG})),
+    "data without a list": asked({**tensor([1.0]), "data": 1, "shape": LONG}),
+    "data as a text": asked(tensor([1.0]), id='"data": [' + "1," * 200 + "1]"),
     "long parameters": asked(tensor([1.0]), parameters={"a": LONG}),
     "a list in a text": asked(tensor([1.0]), id=f"a:{LONG}"),
     "a list in a text before": b'{"id": "%b", %b' % (f"a:{LONG}".encode(), asked(tensor([1.0]))[1:]),

@@ -66,8 +66,21 @@ def test_requests_that_differ_in_their_numbers_alone(server: Any) -> None:
     assert again.json()["outputs"][0]["data"] == rows[0].ravel().tolist()
 
 
+def test_a_large_request_and_a_large_answer(serve: Any, folder: Any) -> None:
+    """They are read and written beside the event loop."""
+    array = np.arange(300_000, dtype=np.float32).reshape(-1, 2)
+    with serve(folder / "echo_float.onnx") as server:
+        for data in (array.ravel().tolist(), array.tolist()):
+            asked = body("FP32", array, data)
+            answer = server.client.post("/v2/models/echo_float/infer", json=asked)
+            assert answer.json()["outputs"][0]["data"] == array.ravel().tolist()
+            data[-1] = "no"
+            answer = server.client.post("/v2/models/echo_float/infer", json=asked)
+            assert (answer.status_code, answer.json()["field"]) == (400, "inputs[0].data")
+
+
 @pytest.mark.parametrize(
-    ("data", "kept"), [([0.5] * 400, True), ([[0.5] * 400], False), ([0.5], False)], ids=["long", "nested", "short"]
+    ("data", "kept"), [([0.5] * 400, True), ([[0.5] * 400], True), ([0.5], False)], ids=["long", "nested", "short"]
 )
 def test_only_heads_without_numbers_are_kept(data: list[Any], kept: bool) -> None:
     """Whatever a model knows to fit stays in memory."""
