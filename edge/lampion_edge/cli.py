@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 
 from lampion_edge.commands import COMMANDS, Command, ended, run_command
@@ -17,14 +17,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     described = "Run, measure and check a model.onnx with its card."
     commands = {command.name: command for command in COMMANDS}
-    return _dispatch("lampion-edge", described, {name: commands[name] for name in _wanted(commands, argv)}, argv)
+    return _dispatch("lampion-edge", described, commands, commands.__getitem__, argv)
 
 
 def lampion(argv: Sequence[str] | None = None) -> int:
     """Runs `lampion`, whose commands are the installed entry points `lampion.commands`; one is imported when it is typed."""
     points = {point.name: point for point in metadata.entry_points(group="lampion.commands")}
     described = "Train with dynamic graphs, export exactly what ran to one ONNX file, serve it, carry it."
-    return _dispatch("lampion", described, {name: points[name].load() for name in _wanted(sorted(points), argv)}, argv)
+    return _dispatch("lampion", described, sorted(points), lambda name: points[name].load(), argv)
 
 
 def _wanted(names: Iterable[str], argv: Sequence[str] | None) -> list[str]:
@@ -34,16 +34,20 @@ def _wanted(names: Iterable[str], argv: Sequence[str] | None) -> list[str]:
     return [name for name in names if name == typed] or names
 
 
-def _dispatch(program: str, described: str, commands: Mapping[str, Command], argv: Sequence[str] | None) -> int:
+def _dispatch(
+    program: str, described: str, names: Iterable[str], command_of: Callable[[str], Command], argv: Sequence[str] | None
+) -> int:
     parser = argparse.ArgumentParser(program, description=described)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def typed() -> int:
-        for name, command in commands.items():
+        wanted = _wanted(names, argv)
+        for name in wanted:
+            command = command_of(name)  # which may import half a second long, in which somebody may press Ctrl-C
             subparser = subparsers.add_parser(name, help=command.help, description=command.help)
             subparser.set_defaults(command=command)
-            if len(commands) == 1:  # else none is typed, and only names and help are asked for
+            if len(wanted) == 1:  # else none is typed, and only names and help are asked for
                 command.arguments(subparser)
         args = parser.parse_args(argv)
         return run_command(args.command, args)

@@ -28,7 +28,8 @@ _LONGEST = 30.0  # seconds that a server may ask to wait before the next attempt
 
 
 class Client:
-    """Asks the server at `url` (http, https, or unix:/path/of/the.sock); safe to call from several threads.
+    """Asks the server at `url` (http, https, with a path if a proxy puts it there, or unix:/path/of/the.sock); safe to call
+    from several threads.
 
     `key` is an API key, `timeout` the seconds that one attempt may take, `retries` how often it is tried again when the
     server can't be reached or says 503; `context` is for https. Connections are kept for the next call.
@@ -51,7 +52,8 @@ class Client:
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._parts = parsed(url if "://" in url or url.startswith("unix:") else f"http://{url}")
-        self._url = self._parts.geturl()
+        self._url = self._parts.geturl().rstrip("/")
+        self._base = base(self._parts)
         self._headers = {"Authorization": f"Bearer {key.strip()}"} if key else {}
         self._timeout = timeout
         self._retries = retries
@@ -159,7 +161,7 @@ class Client:
         except IndexError:
             connection = self._new_connection()
         try:
-            connection.request(method, path, body, {**self._headers, **headers})
+            connection.request(method, self._base + path, body, {**self._headers, **headers})
             response = connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -190,6 +192,11 @@ def parsed(url: str) -> SplitResult:
     if parts.scheme not in ("http", "https", "unix") or not (parts.netloc or parts.path) or port == -1:
         raise InputError(f"url: expected http://host:port, https://... or unix:/path, got {url!r}", field="url")
     return parts
+
+
+def base(server: SplitResult) -> str:
+    """What the path of each request to this server begins with."""
+    return "" if server.scheme == "unix" else server.path.rstrip("/")
 
 
 class AsyncClient:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lampion_edge.card import Preprocessing
+from lampion_edge.errors import ImageError
 from lampion_edge.golden import Array
 from lampion_edge.pillow import pillow
 
@@ -65,7 +66,12 @@ def flat_image(image: Image, preprocessing: Preprocessing) -> Image:
 
 
 def _eight_bits(image: Image) -> Image:
-    """Pillow cuts 16-bit greys off at 255, which turns a photo white; they are scaled instead."""
+    """Pillow cuts 16-bit greys off at 255, which turns a photo white; they are scaled instead.
+
+    Raises ImageError for LAB, which Pillow doesn't convert.
+    """
+    if image.mode == "LAB":
+        raise ImageError("photo: expected RGB, CMYK or grey, got LAB")
     if not image.mode.startswith("I"):
         return image
     # I;16 in its byte orders, or 32-bit I, as which some 16-bit files open.

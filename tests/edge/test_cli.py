@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from lampion_edge import cli
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -48,6 +51,14 @@ def test_help(lampion_edge_command: Run, command: str) -> None:
 
 def test_version(lampion_edge_command: Run) -> None:
     assert lampion_edge_command("--version").stdout.startswith("lampion-edge ")
+
+
+def test_ctrl_c_while_a_command_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(point: metadata.EntryPoint) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(metadata.EntryPoint, "load", load)
+    assert cli.lampion(["serve", "model.onnx"]) == 130
 
 
 WAITING = """

@@ -85,6 +85,7 @@ def test_result_belongs_to_the_caller() -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
         (b"\xff\xd8\xff", "JPEG data is cut off or damaged"),
         (saved(Image.fromarray(PHOTO), "JPEG")[:-300], "JPEG data is cut off or damaged"),
+        (saved(Image.new("LAB", (4, 4)), "TIFF"), "photo: expected RGB, CMYK or grey, got LAB"),
         (saved(Image.fromarray(PHOTO))[:150], "PNG data is cut off or damaged"),
         (png(30_000, 30_000), "at most 100,000,000 pixels, got 30000 x 30000 = 900,000,000"),
         (png(2**31 - 1, 2**31 - 1), "at most 100,000,000 pixels"),

@@ -134,6 +134,23 @@ def test_it_tries_again() -> None:
         thread.join()
 
 
+@pytest.mark.parametrize("path", ["", "/", "/models/here", "/models/here/"])
+def test_behind_a_path(path: str) -> None:
+    """As an ingress has it, which puts many services behind one name."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def asked() -> bytes:
+            connection, _ = listener.accept()
+            with connection:
+                line, _, _ = connection.recv(65536).partition(b"\r\n")
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+            return line
+
+        line = pool.submit(asked)
+        assert Client(f"127.0.0.1:{listener.getsockname()[1]}{path}").models() == []
+        assert line.result() == f"POST {path.rstrip('/')}/v2/repository/index HTTP/1.1".encode()
+
+
 def test_many_threads(client: Client) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(lambda scale: client.infer("iris", {"x": ROWS * scale})["y"], range(40))

@@ -11,7 +11,7 @@ import numpy as np
 
 from lampion_edge import tensor_message
 from lampion_edge.card import TensorSpec
-from lampion_edge.client import Client
+from lampion_edge.client import Client, base
 from lampion_edge.errors import InputError
 from lampion_edge.input_files import PHOTO_FILES, expand
 from lampion_edge.samples import random_input
@@ -23,7 +23,7 @@ _VARIANTS = 8  # different tensors in turn, so that nobody's cache answers
 def http_request(server: SplitResult, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     """A POST in HTTP/1.1."""
     host = "localhost" if server.scheme == "unix" else server.netloc.rpartition("@")[2]
-    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}"]
+    lines = [f"POST {base(server)}{path} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
