@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 _UNSTEADY = {"Loop", "Scan", "If", "SequenceMap", "NonMaxSuppression"}
 _LATELY = 1.0  # seconds
+_LARGE = (
+    4_000_000  # bytes: two huge pages; for less it isn't worth it to look through all memory, and move what others use
+)
 _PAUSE = 3  # times as long as the cores were had; others hardly feel one measurement now and then, but a row of them
 OnBatch = Callable[[str, int, float], None]
 
@@ -141,7 +144,8 @@ class Loader:
 
 def _opened(source: Source, threads: int) -> Session:
     session = Session(source.path, threads=threads)
-    gather()
+    if source.size() > _LARGE:
+        gather()
     return session
 
 

@@ -67,7 +67,7 @@ def test_it_ends_quietly_and_finishes_what_is_under_way(folder: Path, number: si
 
 
 def test_who_cannot_be_answered_before_the_end_is_told_so(folder: Path) -> None:
-    body = b'{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [2e6]}]}'
+    body = b'{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1e6]}]}'
     head = b"POST /v2/models/spin/infer HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n" % len(body)
     with running(folder / "spin.onnx", "--port", "0", "--drain-timeout", "0") as (process, url):
         address = urlsplit(url)

@@ -207,7 +207,7 @@ def test_the_end_of_a_stream_is_said_where_asked(call: Caller) -> None:
 
 
 def test_a_deadline_holds_while_the_model_computes(call: Caller, running: Any) -> None:
-    slow = raw("spin", "FP32", np.array([[3e6]], np.float32))
+    slow = raw("spin", "FP32", np.array([[3e5]], np.float32))
     before = running.metric("lampion_requests_total", model="spin", status="499")
     with pytest.raises(grpc.RpcError) as late:
         call("ModelInfer", slow, timeout=0.05)
@@ -218,7 +218,7 @@ def test_a_deadline_holds_while_the_model_computes(call: Caller, running: Any) -
 
 
 def test_the_parameter_timeout_is_a_deadline(call: Caller) -> None:
-    slow = raw("spin", "FP32", np.array([[3e6]], np.float32), parameters={"timeout": {"int64_param": 20_000}})
+    slow = raw("spin", "FP32", np.array([[3e5]], np.float32), parameters={"timeout": {"int64_param": 20_000}})
     error = refused(call, slow)
     assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 

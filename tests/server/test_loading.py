@@ -64,6 +64,14 @@ def test_weights_lie_on_huge_pages(tmp_path: Path) -> None:
     model.scheduler.close()
 
 
+def test_for_a_small_model_nothing_is_moved(build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moves = list[None]()
+    monkeypatch.setattr(loading, "gather", lambda: moves.append(None))
+    (source,) = find([build.iris(tmp_path / "iris.onnx")])
+    loader(tune_seconds=0.01).load(source).scheduler.close()
+    assert not moves
+
+
 def on_huge_pages() -> int:
     """Bytes of this process that are."""
     (line,) = (line for line in Path("/proc/self/smaps_rollup").read_text().splitlines() if "AnonHugePages" in line)
