@@ -32,7 +32,11 @@ def serve(settings: Settings, port: int, started: Callable[[list[str]], None]) -
     """
     with _unwarned(), _cluster(settings) as ray, _ending() as ended:
         ray_serve = needed("ray.serve", "ray", "ray")
-        ray_serve.start(proxy_location="EveryNode", http_options=_http(settings, port))
+        try:
+            ray_serve.start(proxy_location="EveryNode", http_options=_http(settings, port))
+        except (ray.exceptions.RayError, TimeoutError) as error:
+            reason, *_ = str(error).splitlines()
+            raise StartupError(f"Ray Serve did not start: {reason}", hint="is the machine too busy for it?") from None
         ledger = ray.remote(Ledger).options(num_cpus=0).remote()
         application = _deployment(settings, ray_serve).bind(_on_a_node(settings), ledger, _connect)
         try:
@@ -113,6 +117,8 @@ def _unwarned() -> Iterator[None]:
 def _cluster(settings: Settings) -> Iterator[Any]:
     """Ray, connected to the cluster of the settings, or started here for this server alone, out of others' reach."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
+    os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's 15 a busy machine doesn't come to what serves
+    os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")  # 5 are too few for a slow one
     if not settings.ray_address:  # it listens on every address: only who knows the token may come in
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     ray = needed("ray", "ray", "ray")

@@ -8,14 +8,20 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+import ray
 import tritonclient.http as triton
 from server.processes import run, running
+
+from lampion_server.errors import StartupError
+from lampion_server.on_ray import serving
+from lampion_server.settings import Settings
 
 X = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
 V2 = "/v2/models/iris"
@@ -130,6 +136,12 @@ def test_both_answer_and_their_numbers_are_told_apart(on_ray: Any) -> None:
     assert stats["inference_count"] == own["inference_count"] >= 2  # whoever is asked, it is the sum of both
 
 
+def test_replicas_are_as_urgent_as_any_process(on_ray: Any) -> None:
+    """Ray has its workers give way to everybody: on a busy machine they took minutes to start."""
+    niceness = {pid: os.getpriority(os.PRIO_PROCESS, pid) for pid in replicas(on_ray[0])}
+    assert list(niceness.values()) == [os.getpriority(os.PRIO_PROCESS, 0)] * 2
+
+
 @pytest.mark.usefixtures("unloaded")
 def test_an_order_reaches_all(on_ray: Any) -> None:
     assert {infer(on_ray[1]).status_code for _ in range(20)} == {503}
@@ -168,6 +180,17 @@ def test_a_cluster_that_is_not_there(models: Path) -> None:
     done = run(models, "--ray", "--ray-address", "127.0.0.1:1")
     assert done.returncode == 1
     assert "setting ray_address: no Ray cluster at 127.0.0.1:1: Connection refused" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore")  # of what Ray imports
+def test_a_proxy_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(**options: object) -> None:
+        raise ray.exceptions.RayError("The proxy died.\nIts name, its node, and so on")
+
+    monkeypatch.setattr(serving, "_cluster", lambda settings: nullcontext(ray))
+    monkeypatch.setattr("ray.serve.start", start)
+    with pytest.raises(StartupError, match=r"^Ray Serve did not start: The proxy died\.$"):
+        serving.serve(Settings(), 8000, print)
 
 
 def test_a_signal_ends_all_of_it(on_ray: Any) -> None:
