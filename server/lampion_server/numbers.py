@@ -23,6 +23,7 @@ _LONG = 256  # bytes, from which on it pays
 STAND_IN = f"numbers {os.urandom(8).hex()}"  # nobody can send it
 _QUOTED = f'"{STAND_IN}"'.encode()
 _DATA = b'"data"'
+_LOOKS = 8  # at most, for a body can consist of that word
 _WIDEST: dict[str, tuple[Any, Any]] = {"f": ("d", np.float64), "i": ("i", np.int64), "u": ("u", np.uint64)}
 
 
@@ -65,7 +66,7 @@ def _lengths(items: Any, shape: Sequence[int]) -> bool:
 
 
 def apart(body: bytes) -> tuple[bytes, Numbers] | None:
-    """JSON with `STAND_IN` in place of the first data, and that data; None where it is short or isn't read so."""
+    """JSON with `STAND_IN` in place of the first long data, and that data; None where none is long, or isn't read so."""
     place = _data(body) if quick and len(body) > _LONG else None
     if place is None:
         return None
@@ -78,11 +79,15 @@ def apart(body: bytes) -> tuple[bytes, Numbers] | None:
 
 def _data(body: bytes) -> tuple[int, int] | None:
     """Where the first long list called data is, if it consists of numbers: a glance, not a proof."""
-    name = body.find(_DATA)
-    first = body.find(b"[", name)
-    if name < 0 or first < 0:
-        return None
-    brace = body.find(b"}", first)
-    quote = body.find(b'"', first, brace)
-    end = body.rfind(b"]", first, brace if quote < 0 else quote) + 1
-    return (first, end) if end - first > _LONG else None
+    name = -1
+    for _ in range(_LOOKS):
+        name = body.find(_DATA, name + 1)
+        first = body.find(b"[", name)
+        if name < 0 or first < 0:
+            return None
+        brace = body.find(b"}", first)
+        quote = body.find(b'"', first, brace)
+        end = body.rfind(b"]", first, brace if quote < 0 else quote) + 1
+        if end - first > _LONG:
+            return first, end
+    return None

@@ -57,3 +57,13 @@ def starting(*arguments: object, **environment: str) -> Iterator[subprocess.Pope
             yield process
         finally:
             process.kill()
+
+
+def family(process: subprocess.Popen[str]) -> dict[int, int]:
+    """The process and all below it, each with its group."""
+    found = subprocess.run(["ps", "-eo", "pid,ppid,pgid"], capture_output=True, text=True, check=True).stdout
+    table = [tuple(map(int, line.split())) for line in found.splitlines()[1:]]
+    known = {process.pid}
+    for _ in range(3):
+        known |= {pid for pid, parent, _ in table if parent in known}
+    return {pid: group for pid, _, group in table if pid in known}

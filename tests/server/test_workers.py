@@ -19,23 +19,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from server.callers import Client, calling
-from server.processes import run, running, starting
+from server.processes import family, run, running, starting
 
 from lampion_server.orders import CANARY, LOAD, PROMOTE, UNLOAD, Order, lasting
 from lampion_server.relay import Refusal
 
 TENSOR = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
 pytestmark = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers need two cores")
-
-
-def family(process: subprocess.Popen[str]) -> dict[int, int]:
-    """The process and all below it, each with its group."""
-    found = subprocess.run(["ps", "-eo", "pid,ppid,pgid"], capture_output=True, text=True, check=True).stdout
-    table = [tuple(map(int, line.split())) for line in found.splitlines()[1:]]
-    known = {process.pid}
-    for _ in range(3):
-        known |= {pid for pid, parent, _ in table if parent in known}
-    return {pid: group for pid, _, group in table if pid in known}
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import ray
 import tritonclient.http as triton
-from server.processes import run, running
+from server.processes import family, run, running
 
 from lampion_server.errors import StartupError
 from lampion_server.on_ray import serving
@@ -101,20 +101,12 @@ def eventually(truth: Callable[[], bool]) -> None:
 
 def replicas(service: subprocess.Popen[str]) -> list[int]:
     """The process ids of its replicas that run."""
-    parents, found = {}, []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            # proc(5): pid (name) state parent ...; a name may hold blanks
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if (folder / "cmdline").read_bytes().startswith(b"ray::ServeReplica:lampion"):
-                found.append(int(folder.name))
-        except OSError:  # it ended meanwhile
-            continue
-
-    def below(pid: int) -> bool:
-        return pid == service.pid or (pid in parents and below(parents[pid]))
-
-    return [pid for pid in found if below(pid)]
+    found = []
+    for pid in family(service):
+        with suppress(OSError):  # it ended meanwhile
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::ServeReplica:lampion"):
+                found.append(pid)
+    return found
 
 
 @pytest.fixture
